@@ -24,7 +24,7 @@ from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import health
-from api.http.billing import catalog, changes, checkouts, receiving, webhooks
+from api.http.billing import catalog, changes, checkouts, estimates, prices, receiving, webhooks
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
@@ -66,6 +66,7 @@ from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options, documents_in
 from billing.errors import BillingRefused
+from billing.prices.current import CurrentPrices
 from ledger.domain.errors import Refusal, shown
 from ledger.forwarding.group import Group
 from ledger.postgres.errors import LOST
@@ -112,9 +113,11 @@ def create_app(
     keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
     refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
+    prices = CurrentPrices(ledger.log, clock, timedelta(days=settings.back_dating_days))
+    defaults = _defaults(settings, prices)
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
     wiring = Wiring(
-        endpoint := CommandEndpoint(ledger, keys, _defaults(settings), refusals, _ways_out(settings, ledger)),
+        endpoint := CommandEndpoint(ledger, keys, defaults, refusals, _ways_out(settings, ledger)),
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
         Health(ledger, clock, *watched, restarts, processes, start, settings.ops_port is not None),
@@ -123,9 +126,10 @@ def create_app(
         StreamPlaces(),
         SessionWatch(ledger.log),
         dashboard_options(settings),
-        ImportRuns(ledger, _defaults(settings)),
+        ImportRuns(ledger, defaults),
         *received.parts,
         documents_in(settings),
+        prices,
     )
     sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
 
@@ -134,6 +138,7 @@ def create_app(
         _make_routes(served)
         async with ledger.running(), views.running(), wiring.import_runs.running():
             await keys.refresh()
+            await prices.refresh()
             await received.inbox.read_key()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
             work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run, **received.work}
@@ -163,6 +168,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
     """What the parts of a process do until it ends, by the names under which restarts are counted."""
     return {
         "keys": wiring.keys.keep_fresh,
+        "prices": wiring.prices.keep_fresh,
         "committer": lambda: _exit_when_broken(wiring.health.ledger),
         "connections": ConnectionWatch(settings.port, settings.connections_per_address).run,
         "bodies": refuse_late_bodies,
@@ -174,7 +180,8 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    parts = (*_QUERIES, catalog, changes, checkouts, health, portal_sessions, receipts, receiving, webhooks)
+    billing = catalog, changes, checkouts, estimates, prices, receipts, receiving, webhooks
+    parts = (*_QUERIES, *billing, health, portal_sessions)
     for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)
@@ -194,11 +201,11 @@ def _admin_key(settings: Settings) -> str | None:
     return settings.admin_key.get_secret_value() if settings.admin_key else None
 
 
-def _defaults(settings: Settings) -> Defaults:
+def _defaults(settings: Settings, prices: CurrentPrices) -> Defaults:
     subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
     back_dating = timedelta(days=settings.back_dating_days)
-    on_dispute = settings.on_dispute
-    return Defaults(settings.signup_credits, subscription, hold, settings.frozen_captures, back_dating, on_dispute)
+    more = settings.frozen_captures, back_dating, settings.on_dispute, prices.price
+    return Defaults(settings.signup_credits, subscription, hold, *more)
 
 
 def _ways_out(settings: Settings, ledger: Ledger) -> WaysOut:

@@ -24,6 +24,7 @@ from billing.changes.changing import Changing
 from billing.checkouts.checkouts import Checkouts
 from billing.inbox.inbox import Inbox
 from billing.manual.payments import Payments
+from billing.prices.current import CurrentPrices
 from people.api_keys import KeyRing
 from people.sessions import SessionWatch
 
@@ -50,6 +51,7 @@ class Wiring:
     payments: Payments
     changing: Changing
     documents: Documents
+    prices: CurrentPrices
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""

@@ -4,9 +4,12 @@ BillingRefused
     PlanNotFound, PackageNotFound
     ProductBelongsToAnother
     CatalogFull
+    PriceBookNotFound, EffectiveInThePast
 WrongCatalog        a file that is no catalogue
+WrongPriceBook      a file that is no price book
 """
 
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from ledger.domain.errors import shown
@@ -77,6 +80,33 @@ class CatalogFull(BillingRefused):
 
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"The catalogue may have at most {limit} {what}.", limit=limit)
+
+
+class PriceBookNotFound(BillingRefused):
+    """The price book has no such version."""
+
+    code = "price_book_not_found"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"The price book has no version {version}.", version=version)
+
+
+class EffectiveInThePast(BillingRefused):
+    """A version of the price book would take effect before it exists."""
+
+    code = "effective_in_the_past"
+
+    def __init__(self, effective_at: datetime, now: datetime) -> None:
+        super().__init__(
+            f"The version would take effect at {effective_at.isoformat()}, and it is {now.isoformat()}: what was "
+            "priced keeps its price. Leave effective_at out, so that the version takes effect at once.",
+            effective_at=effective_at,
+            now=now,
+        )
+
+
+class WrongPriceBook(Exception):
+    """A file is no price book. The message is one line that names the file and what is wrong in it."""
 
 
 class WrongCatalog(Exception):

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from ledger.domain import commands as c
+from ledger.domain.pricing.price import NoPrice, Priced
 from tests.domain.counting_model import Counting, Piece, Refused, quantity_in
 
 LARGEST = 9_007_199_254_740_991
@@ -104,6 +105,14 @@ class Given:
     returned: int = 0
     lapsed: int = 0
     cancelled: int = 0
+
+
+def _check_price(price: Priced | None) -> None:
+    """A price that is none, or nothing, is refused; the amount of any other is what the command asks for."""
+    if isinstance(price, NoPrice):
+        raise Refused("price_not_found", why=price.why, price_book=price.book, fields=list(price.fields))
+    if price is not None and price.credits == 0:
+        raise Refused("validation_failed")
 
 
 class Model:
@@ -406,6 +415,7 @@ class Model:
 
     def _deduct(self, command: c.DeductCredits, at: datetime) -> Answer:
         self._check_occurred(command, at)
+        _check_price(command.price)
         usage = dict(command.usage or {})
         missing = 0
         if command.on_shortfall == "available":
@@ -455,6 +465,7 @@ class Model:
     # Holds --------------------------------------------------------------------------------------------------------
 
     def _hold(self, command: c.PlaceHold, at: datetime) -> Answer:
+        _check_price(command.price)
         usage = dict(command.usage or {})
         counts, piece = self._count(usage, command.amount, quantity_in(usage), at)
         parts = self._draw(command.amount, required=command.amount)
@@ -505,6 +516,9 @@ class Model:
         hold = self._open_hold(command.hold_id)
         self._check_occurred(command, at)
         usage, quantity = self._usage_of_capture(hold, dict(command.usage or {}))
+        if command.price is not None:
+            self._check_said_again(hold, dict(command.usage or {}))
+        _check_price(command.price)
         held = sum(part.amount for part in hold.parts)
         wanted = held if command.amount is None else command.amount
         excess, beyond = [], max(quantity - hold.counted.quantity, 0)
@@ -540,6 +554,13 @@ class Model:
             **self._new_deduction(spent + excess, [piece, taken], missing),
             "counts": counts,
         }
+
+    def _check_said_again(self, hold: Hold, said: dict[str, Any]) -> None:
+        held = hold.usage or {}
+        names = [name for name in ("provider", "model", "metric") if name in held]
+        missing = [name for name in (*names, *(["quantity"] if "metric" in held else [])) if name not in said]
+        if missing:
+            raise Refused("validation_failed")
 
     def _usage_of_capture(self, hold: Hold, said: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """What a capture is for, and how much of its metric."""

@@ -23,6 +23,12 @@ from typing import Any
 from ledger.domain import commands as c
 from ledger.domain.periods import CalendarPeriod, Period, TimedPeriod
 from ledger.domain.plans.terms import Interval, Terms
+from ledger.domain.pricing.book import PriceBook
+from ledger.domain.pricing.exact import ZERO, exact
+from ledger.domain.pricing.price import Price, Priced
+from ledger.domain.pricing.rates import Flat, PerUnit, Rate
+from ledger.domain.pricing.rating import price
+from ledger.domain.usage import Usage
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO
 
 Make = Callable[[re.Match[str]], c.Command | None]
@@ -192,6 +198,41 @@ def _each_grant(text: str | None) -> Iterator[re.Match[str]]:
         yield found
 
 
+PRICES = PriceBook.of(
+    1,
+    "0" * 64,
+    [
+        Rate("*", "*", "image", (PerUnit("quantity", exact("2.5")),)),
+        Rate("*", "tiny", "image", (PerUnit("quantity", exact("1/3")),), minimum=exact("0.5")),
+        Rate("*", "*", "gift", (Flat(ZERO),), free=("quantity",)),
+    ],
+)
+"""An image costs 2.5 credits, one of the model tiny a third, and at least half a credit. A gift costs nothing."""
+
+
+def _priced(words: re.Match[str]) -> tuple[int, Usage, Priced]:
+    said = usage(words["usage"]) or {}
+    found = price(PRICES, said)
+    return found.credits if isinstance(found, Price) else 0, said, found
+
+
+def priced_deduction(words: re.Match[str]) -> c.DeductCredits:
+    amount, said, found = _priced(words)
+    on_shortfall: c.OnShortfall = "available" if words["short"] else "reject"
+    return c.DeductCredits(ACCOUNT_ID, amount, usage=said, on_shortfall=on_shortfall, price=found)
+
+
+def priced_hold(words: re.Match[str]) -> c.PlaceHold:
+    amount, said, found = _priced(words)
+    return c.PlaceHold(ACCOUNT_ID, amount, usage=said, price=found)
+
+
+def priced_capture(words: re.Match[str]) -> c.CaptureHold:
+    amount, said, found = _priced(words)
+    on_excess: c.OnExcess = "draw" if words["draw"] else "reject"
+    return c.CaptureHold(ACCOUNT_ID, words["id"], amount, on_excess=on_excess, usage=said, price=found)
+
+
 GRANT = (
     r"(?P<kind>subscription|permanent) (?P<size>\S+)(?: from (?P<source>\w+))?"
     r"(?: starts (?P<start>day \d+(?: \d\d:\d\d:\d\d)?))?"
@@ -210,6 +251,9 @@ COMMANDS: dict[str, Make] = {
         ACCOUNT_ID, m["text"], labels=labels(m["labels"])
     ),
     rf"grant {GRANT}": grant,
+    rf"deduct what it costs(?P<short> or what there is)?{USAGE}": priced_deduction,
+    rf"hold what it costs{USAGE}": priced_hold,
+    rf"capture (?P<id>\w+) what it costs(?P<draw> and draw the excess)?{USAGE}": priced_capture,
     rf"deduct (?P<size>\S+)(?P<short> or what there is)?{USED}{USAGE}": lambda m: c.DeductCredits(
         ACCOUNT_ID,
         amount(m["size"]),

@@ -63,6 +63,11 @@ from ledger.domain.events import (
 )
 from ledger.domain.holds import LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
 from ledger.domain.periods import CalendarPeriod, Period, TimedPeriod
+from ledger.domain.pricing.book import PriceBook
+from ledger.domain.pricing.exact import exact
+from ledger.domain.pricing.price import NoPrice, Price, Priced
+from ledger.domain.pricing.rates import Flat, PerUnit, Rate
+from ledger.domain.pricing.rating import price
 from ledger.domain.profile import LabelChanges
 from ledger.domain.usage import Dimension, Usage
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
@@ -231,8 +236,30 @@ def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
     usage, occurred_at = _usage(draw, journal), _occurred(draw, journal)
     on_shortfall, bound = draw(st.sampled_from(ON_SHORTFALL)), draw(_BOUNDS)
     return DeductCredits(
-        ACCOUNT_ID, amount, usage=usage, occurred_at=occurred_at, back_dating=bound, on_shortfall=on_shortfall
+        ACCOUNT_ID,
+        amount,
+        usage=usage,
+        occurred_at=occurred_at,
+        back_dating=bound,
+        on_shortfall=on_shortfall,
+        price=_price(draw, amount),
     )
+
+
+def _price(draw: st.DrawFn, amount: int) -> Priced | None:
+    """Mostly nothing; else a price of that amount, of several lines, or none."""
+    if draw(st.integers(0, 3)):
+        return None
+    if not draw(st.integers(0, 3)) or not 0 < amount <= MAX_AMOUNT:
+        return NoPrice("no_rate", 3)
+    thirds = 3 * amount - draw(st.integers(0, 2))
+    book = PriceBook.of(
+        3, "ab" * 32, [Rate("*", "*", "*", (PerUnit("input_tokens", exact("1/3")), Flat(exact("1/3"))))]
+    )
+    found = price(book, {"input_tokens": thirds - 1})
+    assert isinstance(found, Price)
+    assert found.credits == amount
+    return found
 
 
 def _occurred(draw: st.DrawFn, journal: Journal) -> datetime | None:
@@ -247,7 +274,8 @@ def _hold(draw: st.DrawFn, journal: Journal) -> PlaceHold:
     ends = {lot.expires_at - journal.now for lot in journal.opened.lots if lot.expires_at is not None}
     meeting = [length for length in sorted(ends) if SHORTEST_HOLD <= length <= LONGEST_HOLD]
     length = draw(st.sampled_from([*LENGTHS, *meeting * 2]))
-    return PlaceHold(ACCOUNT_ID, _amount_to_spend(draw, journal), length, usage=_usage(draw, journal))
+    amount = _amount_to_spend(draw, journal)
+    return PlaceHold(ACCOUNT_ID, amount, length, usage=_usage(draw, journal), price=_price(draw, amount))
 
 
 def _extend(draw: st.DrawFn, journal: Journal) -> ExtendHold:
@@ -268,7 +296,8 @@ def _capture(draw: st.DrawFn, journal: Journal) -> CaptureHold:
     on_excess = draw(st.sampled_from(ON_EXCESS))
     occurred_at, bound = _occurred(draw, journal), draw(_BOUNDS)
     final, usage = draw(st.booleans()), _usage(draw, journal)
-    return CaptureHold(ACCOUNT_ID, hold_id, amount, final, on_excess, usage, if_frozen, occurred_at, bound)
+    price_ = None if amount is None else _price(draw, amount)
+    return CaptureHold(ACCOUNT_ID, hold_id, amount, final, on_excess, usage, if_frozen, occurred_at, bound, price_)
 
 
 def _usage(draw: st.DrawFn, journal: Journal) -> Usage | None:

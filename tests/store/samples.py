@@ -42,6 +42,7 @@ from ledger.domain.lots import Draw
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.domain.plans.subscribed import AllowanceOf, SubscriptionPayment
 from ledger.domain.plans.terms import Interval, RollOver, Terms
+from ledger.domain.pricing.price import FittingRate, Price, PriceLine
 from ledger.store.records.codec import Metadata
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -55,6 +56,19 @@ RETURNS = (
     Return("grt_4", "subscription", 5, LATER, "cancelled"),
 )
 COUNTS = (("month", "ada", 1_080, 5_000, LATER), ("pool", None, 2**53 - 1, 0, None))
+PRICE = Price(
+    3,
+    "ab" * 32,
+    250,
+    "249.2",
+    FittingRate("openai", "gpt-*", "*"),
+    (
+        PriceLine("per_unit", "1.2", "cached_tokens", 1_200, "1", 1_000),
+        PriceLine("graduated", "0.5", "quantity", 3, "1/6", 1, 2),
+        PriceLine("flat", "247"),
+        PriceLine("minimum", "0.5"),
+    ),
+)
 METADATA = Metadata("key:1a2b3c4d", "deduct", "task-abc123", "0f0f0f0f-7")
 WITHOUT_KEY = Metadata("sweeper", "expire", None, "sweep")
 TERMS = Terms("pro", 3, 1_000, Interval(1, "months"), Interval(12, "months"), RollOver(2_000, 1), 3_600, 2, 50)
@@ -94,6 +108,13 @@ SAMPLES: dict[str, Event] = {
         DRAWS,
         usage={"key": "k", "agent": "a", "metric": "z", "quantity": 7, "duration_ms": 1_250, "success": False},
         occurred_at=AT - timedelta(days=2, microseconds=1),
+    ),
+    "CreditsDeducted.priced": CreditsDeducted(
+        AT, NONE, "ded_5", 200, DRAWS, usage={"model": "gpt-5", "cached_tokens": 1_200}, uncollected=50, price=PRICE
+    ),
+    "CreditsHeld.priced": CreditsHeld(AT, SOME, "hld_6", 250, DRAWS, LATER, usage={"model": "gpt-5"}, price=PRICE),
+    "HoldCaptured.priced": HoldCaptured(
+        AT, SOME, "hld_6", "ded_7", 250, DRAWS, DRAWS[1:], (), True, usage={"model": "gpt-5"}, price=PRICE
     ),
     "CreditsDeducted.short": CreditsDeducted(AT, NONE, "ded_5", 0, (), "task-abc123", uncollected=40),
     "CreditsDeducted.least": CreditsDeducted(AT, SOME, "ded_5", 200, DRAWS),

@@ -4,10 +4,11 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from api.contract.bodies import AccountIdText, Body, Text
+from api.contract.bodies import AccountIdText, Body, Text, Time, UsageBody
 from billing.checkouts.checkout import MOST, Wish
 from billing.errors import Kind
 from billing.plans import EntryId
+from billing.prices.document import BookDocument
 
 _HTTPS = r"https://[^\s/?#\x00-\x20\x7f]+"
 _LOOPBACK = r"http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
@@ -46,6 +47,25 @@ class CheckoutBody(Body):
         """What is wished for."""
         found: tuple[Kind, str] = ("plan", self.plan) if self.plan is not None else ("package", self.package or "")
         return Wish(self.account_id, *found, self.price, self.quantity, self.return_url, self.cancel_url)
+
+
+class PriceBookBody(BookDocument):
+    """A new version of the price book: all of its rates, and from when on they are in force."""
+
+    effective_at: Time | None = Field(None, description="default: at once; never in the past")
+
+    @property
+    def document(self) -> BookDocument:
+        """Its rates."""
+        return BookDocument(rates=self.rates)
+
+
+class EstimateBody(Body):
+    """Usage that is not yet known, or not yet done, and the account that would pay for it."""
+
+    account_id: AccountIdText | None = Field(None, description="whether this account could pay it now")
+    usage: UsageBody
+    at: Time | None = Field(None, description="the moment whose prices are asked for; default: now")
 
 
 class MatchBody(Body):

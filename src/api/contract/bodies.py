@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
+    model_validator,
 )
 from pydantic.config import JsonDict
 
@@ -150,6 +151,9 @@ class UsageBody(Body):
     metric: Id | None = None
     input_tokens: AmountOrNone | None = None
     output_tokens: AmountOrNone | None = None
+    cached_tokens: AmountOrNone | None = Field(
+        None, description="input tokens that were read from a cache; they are not among `input_tokens`"
+    )
     key: Id | None = Field(None, description="the API key or credential with which the work was asked for")
     agent: Id | None = None
     quantity: AmountOrNone | None = Field(None, description="how many units of the metric; default 1")
@@ -200,12 +204,43 @@ class GrantBody(Body):
     effective_at: EffectiveAt = None
 
 
-class DeductBody(Body):
+Asked = Annotated[Amount | None, Field(description="the credits; absent where they are `priced`")]
+IsPriced = Annotated[bool | None, Field(description="true: take what the usage costs by the price book")]
+_PRICED: JsonDict = {
+    "required": ["priced", "usage"],
+    "properties": {"priced": {"const": True}, "usage": {"type": "object"}, "amount": {"type": "null"}},
+}
+_OF_AN_AMOUNT: JsonDict = {
+    "required": ["amount"],
+    "properties": {"priced": {"enum": [None, False]}, "amount": {"type": "integer"}},
+}
+_NOT_PRICED: JsonDict = {"properties": {"priced": {"enum": [None, False]}}}
+
+
+class Priceable(Body):
+    """What takes an amount, or says what was used and takes the price of that."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_OF_AN_AMOUNT, _PRICED]})
+
+    NEEDS_AMOUNT: ClassVar[bool] = True
+    """Whether one of the two must be said."""
+
+    @model_validator(mode="after")
+    def _has_amount_or_price(self) -> Self:
+        amount, priced = self.__dict__["amount"], self.__dict__["priced"]
+        if amount is None and not priced and self.NEEDS_AMOUNT:
+            raise ValueError("must have `amount`, or `priced` with the `usage` that is priced")
+        if priced and (amount is not None or self.__dict__["usage"] is None):
+            raise ValueError("that is `priced` must have `usage`, and no `amount`")
+        return self
+
+
+class DeductBody(Priceable):
     """Take credits: all of the amount or nothing."""
 
     ABOUT_ZERO = {"amount": "; usage that costs nothing is metered: POST /v1/accounts/{account_id}/usage"}
 
-    amount: Amount
+    amount: Asked = None
     task_id: Id | None = Field(None, description="the idempotency key, when there is no header")
     description: Text | None = None
     usage: UsageBody | None = None
@@ -216,6 +251,7 @@ class DeductBody(Body):
         description="when fewer credits are available: `reject` (default), or take what is `available` and record the "
         "rest as uncollected",
     )
+    priced: IsPriced = None
 
 
 class ReverseBody(Body):
@@ -227,18 +263,22 @@ class ReverseBody(Body):
     reason: Text | None = None
 
 
-class HoldBody(Body):
+class HoldBody(Priceable):
     """Reserve credits."""
 
-    amount: Amount
+    amount: Asked = None
     expires_in_seconds: HoldSeconds | None = Field(None, description=f"default: {int(DEFAULT_HOLD.total_seconds())}")
     task_id: Id | None = None
     description: Text | None = None
     usage: UsageBody | None = Field(None, description="what it is for; limits count it when it is placed")
+    priced: IsPriced = None
 
 
-class CaptureBody(Body):
+class CaptureBody(Priceable):
     """Turn a hold, or a part of it, into a deduction."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_NOT_PRICED, _PRICED]})
+    NEEDS_AMOUNT = False
 
     amount: Amount | None = Field(None, description="default: all that is held")
     final: bool | None = Field(None, description="whether the rest is released; default true")
@@ -249,6 +289,7 @@ class CaptureBody(Body):
     )
     usage: UsageBody | None = None
     occurred_at: OccurredAt | None = None
+    priced: IsPriced = None
 
 
 class ExtendBody(Body):

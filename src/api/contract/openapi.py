@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaMode
 from api.contract.answers.answer import ProblemDocument
 from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
-from api.contract.billing_bodies import CheckoutBody, DismissBody, MatchBody
+from api.contract.billing_bodies import CheckoutBody, DismissBody, EstimateBody, MatchBody, PriceBookBody
 from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
 from api.contract.change_bodies import CancelBody, DowngradeBody, PortalBody, ReactivateBody, UpgradeBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
@@ -247,7 +247,7 @@ def _add_problems_of_all(method: str, responses: dict[str, Any]) -> None:
 
 def _schemas(of_queries: Iterable[type]) -> dict[str, Any]:
     """What routes name by reference."""
-    others = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody)
+    others = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody, PriceBookBody, EstimateBody)
     changes = (UpgradeBody, DowngradeBody, CancelBody, ReactivateBody, PortalBody)
     bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others, *changes]
     answers: list[type] = [*of_queries, *ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]

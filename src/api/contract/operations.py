@@ -30,7 +30,7 @@ from api.contract.bodies import (
 )
 from api.contract.defaults import Defaults as Defaults
 from api.contract.limit_bodies import AllowanceBody, LimitsBody, MeterBody
-from api.contract.payment_bodies import PaymentBody, PaymentDisputeBody, PaymentGrant, PaymentRefundBody
+from api.contract.payment_bodies import PaymentBody, PaymentDisputeBody, PaymentRefundBody, grant_of, payment_of
 from api.contract.problems import invalid
 from api.contract.scopes import ROUTES, Scopes
 from api.contract.subscription_bodies import SubscriptionBody
@@ -42,13 +42,11 @@ from ledger.domain.commands import (
     DeductCredits,
     ExtendHold,
     FreezeAccount,
-    GrantCredits,
     MergeAccount,
     Meter,
     OpenAccount,
     PlaceHold,
     RecordDispute,
-    RecordPayment,
     RefundPayment,
     ReleaseHold,
     ReopenAccount,
@@ -64,6 +62,8 @@ from ledger.domain.commands import (
     word_key,
 )
 from ledger.domain.holds import DEFAULT_HOLD
+from ledger.domain.pricing.price import Price, Priced
+from ledger.domain.usage import NO_USAGE
 from ledger.store import BODY_FIELDS
 
 Build = Callable[[str, Mapping[str, str], Any, Defaults], Command]
@@ -121,65 +121,47 @@ _ORDERED = {name: _picker(names) for name, names in BODY_FIELDS.items()}
 _PATH_IDS = ("deduction_id", "hold_id", "grant_id", "payment_id", "subscription_id", "limit_id", "transfer_id")
 
 
-def _grant(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) -> GrantCredits:
-    return GrantCredits(
-        account_id,
-        body.kind,
-        body.amount,
-        body.source,
-        body.expires_at,
-        defaults.subscription_lifetime,
-        getattr(body, "transaction_id", None),
-        body.description,
-        body.metadata,
-        body.effective_at,
-    )
-
-
-def _payment(account_id: str, body: PaymentBody, defaults: Defaults) -> RecordPayment:
-    return RecordPayment(
-        account_id,
-        body.payment_id,
-        body.provider,
-        body.status,
-        body.amount_minor,
-        body.currency,
-        body.plan,
-        tuple(_grant(account_id, grant, defaults) for grant in body.bought),
-        body.subscription.payment() if body.subscription is not None else None,
-    )
-
-
 def _open(account_id: str, body: OpenBody, defaults: Defaults) -> OpenAccount:
     credits = defaults.signup_credits if body.signup_credits is None else body.signup_credits
     return OpenAccount(account_id, credits, body.metadata, body.description, body.labels)
 
 
-def _hold(account_id: str, body: HoldBody) -> PlaceHold:
+def _hold(account_id: str, body: HoldBody, defaults: Defaults) -> PlaceHold:
     seconds = body.expires_in_seconds
     length = DEFAULT_HOLD if seconds is None else timedelta(seconds=seconds)
     usage = body.usage.given() if body.usage else None
-    return PlaceHold(account_id, body.amount, length, body.task_id, body.description, usage)
+    price = defaults.prices(usage or NO_USAGE, None) if body.priced else None
+    return PlaceHold(account_id, _credits(body.amount, price), length, body.task_id, body.description, usage, price)
 
 
 def _capture(account_id: str, hold_id: str, body: CaptureBody, defaults: Defaults) -> CaptureHold:
+    usage = body.usage.given() if body.usage else None
+    price = defaults.prices(usage or NO_USAGE, body.occurred_at) if body.priced else None
     return CaptureHold(
         account_id,
         hold_id,
-        body.amount,
+        body.amount if price is None else _credits(None, price),
         body.final is not False,
         body.on_excess or "reject",
-        body.usage.given() if body.usage else None,
+        usage,
         defaults.frozen_captures,
         body.occurred_at,
         defaults.back_dating,
+        price,
     )
 
 
 def _deduct(account_id: str, body: DeductBody, defaults: Defaults) -> DeductCredits:
     usage = body.usage.given() if body.usage else None
-    rest = body.occurred_at, defaults.back_dating, body.on_shortfall or "reject"
-    return DeductCredits(account_id, body.amount, body.task_id, body.description, usage, body.metadata, *rest)
+    price = defaults.prices(usage or NO_USAGE, body.occurred_at) if body.priced else None
+    amount = _credits(body.amount, price)
+    rest = body.occurred_at, defaults.back_dating, body.on_shortfall or "reject", price
+    return DeductCredits(account_id, amount, body.task_id, body.description, usage, body.metadata, *rest)
+
+
+def _credits(amount: int | None, price: Priced | None) -> int:
+    """The amount, or that of the price. The decision refuses what has no price: its key may have been used before."""
+    return amount or (price.credits if isinstance(price, Price) else 0)
 
 
 def _limits(account_id: str, body: LimitsBody) -> SetLimits:
@@ -222,7 +204,7 @@ OPERATIONS: dict[str, Operation] = {
             "grant",
             _ACCOUNT + "/grants",
             GrantBody,
-            lambda a, i, b, d: _grant(a, b, d),
+            lambda a, i, b, d: grant_of(a, b, d),
             "Give credits",
             "transaction_id",
         ),
@@ -241,7 +223,7 @@ OPERATIONS: dict[str, Operation] = {
             lambda a, i, b, d: ReverseDeduction(a, i["deduction_id"], b.amount, b.reason),
             "Undo a deduction",
         ),
-        Operation("hold", _ACCOUNT + "/holds", HoldBody, lambda a, i, b, d: _hold(a, b), "Reserve credits"),
+        Operation("hold", _ACCOUNT + "/holds", HoldBody, lambda a, i, b, d: _hold(a, b, d), "Reserve credits"),
         Operation(
             "capture",
             _HOLD + "/captures",
@@ -274,7 +256,7 @@ OPERATIONS: dict[str, Operation] = {
             "payment",
             _ACCOUNT + "/payments",
             PaymentBody,
-            lambda a, i, b, d: _payment(a, b, d),
+            lambda a, i, b, d: payment_of(a, b, d),
             "Record a payment and grant what it buys",
             "payment_id",
             lambda b, c: payment_key(c),

@@ -11,14 +11,16 @@ from api.contract.bodies import (
     Body,
     Currency,
     EffectiveAt,
+    GrantBody,
     Id,
     Metadata,
     Text,
     Time,
 )
+from api.contract.defaults import Defaults
 from api.contract.subscription_bodies import PaidSubscriptionBody
 from ledger.domain.amounts import Kind
-from ledger.domain.commands import MAX_BOUGHT
+from ledger.domain.commands import MAX_BOUGHT, GrantCredits, RecordPayment
 from ledger.domain.events import DisputeState, PaymentStatus, Source
 
 
@@ -81,3 +83,34 @@ class PaymentDisputeBody(Body):
     )
     provider: Id | None = Field(None, description="whose payment it is, if several providers have used the id")
     reason: Text | None = None
+
+
+def grant_of(account_id: str, body: GrantBody | PaymentGrant, defaults: Defaults) -> GrantCredits:
+    """The grant that a body asks for, alone or with a payment."""
+    return GrantCredits(
+        account_id,
+        body.kind,
+        body.amount,
+        body.source,
+        body.expires_at,
+        defaults.subscription_lifetime,
+        getattr(body, "transaction_id", None),
+        body.description,
+        body.metadata,
+        body.effective_at,
+    )
+
+
+def payment_of(account_id: str, body: PaymentBody, defaults: Defaults) -> RecordPayment:
+    """The payment that a body records, with the grants that it buys."""
+    return RecordPayment(
+        account_id,
+        body.payment_id,
+        body.provider,
+        body.status,
+        body.amount_minor,
+        body.currency,
+        body.plan,
+        tuple(grant_of(account_id, grant, defaults) for grant in body.bought),
+        body.subscription.payment() if body.subscription is not None else None,
+    )

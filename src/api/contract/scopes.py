@@ -96,6 +96,10 @@ ROUTES: dict[str, Scopes] = {
     "GET /v1/packages": (READ,),
     "GET /v1/packages/{package_id}": (READ,),
     "PUT /v1/packages/{package_id}": ADMIN,
+    "GET /v1/price_books": (READ,),
+    "GET /v1/price_books/{version}": (READ,),
+    "POST /v1/price_books": ADMIN,
+    "POST /v1/estimates": (READ, SPEND),
     "POST /v1/checkouts": (PORTAL, MANAGE),  # only a payment grants; what is not listed needs MANAGE
     "GET /v1/checkouts/{checkout_id}": (PORTAL, MANAGE, READ),
     "POST /v1/webhooks/{name}": OPEN,  # a signature in place of a key

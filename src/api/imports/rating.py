@@ -37,7 +37,7 @@ from ledger.store import Metadata, fingerprint
 
 ACTOR = "import"
 USAGE_NAMES = ("provider", "model", "project", "member", "metric", "key", "agent")
-USAGE_COUNTS = ("input_tokens", "output_tokens", "quantity", "duration_ms")
+USAGE_COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "quantity", "duration_ms")
 USAGE_FLAGS = ("success",)
 SEPARATOR = "|"
 """What is between the values that the key of a profile joins."""

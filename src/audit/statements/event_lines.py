@@ -41,6 +41,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.limits import Counts, Limit, named
 from ledger.domain.periods import Period, TimedPeriod
+from ledger.domain.pricing.price import Price
 from ledger.domain.usage import Usage
 from ledger.explain.event_titles import ENTRY_WORDS, event_title
 from ledger.explain.money import Currencies, currencies_of, in_units
@@ -137,15 +138,33 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
         case CreditsGranted() | GrantStarted():
             return _granted(event)
         case CreditsDeducted():
-            then, counted = _used(event.occurred_at), [*_uncollected(event.uncollected), *_counted(event.counts)]
-            return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, *counted]
+            then = [*_used(event.occurred_at), *_priced(event.price)]
+            counted = [*_uncollected(event.uncollected), *_counted(event.counts)]
+            return [
+                *_named("task", event.task_id),
+                *_usage(event.usage),
+                *then,
+                *_priced(event.price),
+                event.deduction_id,
+                *counted,
+            ]
         case HoldCaptured():
             ended = "hold closed" if event.final else "hold still open"
-            then, counted = _used(event.occurred_at), [*_uncollected(event.uncollected), *_counted(event.counts)]
-            return [*_named("task", event.task_id), *_usage(event.usage), *then, event.deduction_id, ended, *counted]
+            then = [*_used(event.occurred_at), *_priced(event.price)]
+            counted = [*_uncollected(event.uncollected), *_counted(event.counts)]
+            return [
+                *_named("task", event.task_id),
+                *_usage(event.usage),
+                *then,
+                *_priced(event.price),
+                event.deduction_id,
+                ended,
+                *counted,
+            ]
         case CreditsHeld():
             held = f"{number(event.amount)} reserved until {_minute(event.expires_at)}"
-            return [held, *_named("task", event.task_id), *_usage(event.usage), *_counted(event.counts)]
+            priced = *_priced(event.price), *_counted(event.counts)
+            return [held, *_named("task", event.task_id), *_usage(event.usage), *priced]
         case HoldExtended():
             return [f"until {_minute(event.expires_at)}"]
         case HoldReleased() | HoldExpired():
@@ -289,6 +308,10 @@ def _used(occurred_at: datetime | None) -> list[str]:
     return [f"used on {_minute(occurred_at)}"] if occurred_at else []
 
 
+def _priced(price: Price | None) -> list[str]:
+    return [] if price is None else [f"price {price.exact}, by version {price.book} of the price book"]
+
+
 def _usage(usage: Usage | None) -> list[str]:
     if not usage:
         return []
@@ -302,5 +325,6 @@ _COUNTS = {
     "quantity": "units",
     "input_tokens": "input tokens",
     "output_tokens": "output tokens",
+    "cached_tokens": "cached tokens",
     "duration_ms": "milliseconds",
 }

@@ -4,6 +4,8 @@ GRANT USAGE ON SCHEMA billing TO credit_ledger_service;
 GRANT SELECT, INSERT ON TABLE billing.catalog TO credit_ledger_service;
 GRANT SELECT, INSERT ON TABLE billing.products TO credit_ledger_service;
 
+GRANT SELECT, INSERT ON TABLE billing.price_books TO credit_ledger_service;
+
 -- The inbox of webhooks.
 GRANT SELECT ON TABLE billing.secrets TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE ON TABLE billing.webhooks TO credit_ledger_service;

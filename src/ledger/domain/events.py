@@ -21,6 +21,7 @@ from ledger.domain.payment_events import PaymentStatus as PaymentStatus
 from ledger.domain.payment_events import Recorded
 from ledger.domain.payment_events import SubscriptionRecorded as SubscriptionRecorded
 from ledger.domain.plans.subscribed import AllowanceOf
+from ledger.domain.pricing.price import Price
 from ledger.domain.profile import Labels
 from ledger.domain.texts import JsonObject, Sealed
 from ledger.domain.usage import Usage
@@ -41,11 +42,8 @@ class AccountOpened(Recorded):
 
 @dataclass(frozen=True, slots=True)
 class AccountUpdated(Recorded):
-    """What the account says about itself was corrected. What is None stayed as it was.
-
-    `description` and `metadata` replace the earlier ones, and an empty one removes them. `labels` are all labels of the
-    account from now on.
-    """
+    """What the account says about itself was corrected. What is None stayed as it was; an empty text or object removes
+    the earlier one. `labels` are all labels of the account from now on."""
 
     description: str | None = None
     metadata: JsonObject | Sealed | None = None
@@ -94,6 +92,7 @@ class CreditsDeducted(Recorded):
     Here as in other events, `counts` are the counters of limits that the event moved; None when no limit applied.
     `occurred_at`: of the usage, if the caller said it.
     `uncollected` credits more were asked for and were not available; None when all were. Then the amount may be 0.
+    A `price`, here as in other events, was computed once, for the usage: it is what was asked for.
     """
 
     deduction_id: str
@@ -106,6 +105,7 @@ class CreditsDeducted(Recorded):
     counts: Counts | None = None
     occurred_at: datetime | None = None
     uncollected: int | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ class CreditsHeld(Recorded):
     description: str | None = None
     usage: Usage | None = None
     counts: Counts | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ class HoldCaptured(Recorded):
     counts: Counts | None = None
     occurred_at: datetime | None = None
     uncollected: int | None = None
+    price: Price | None = None
 
     @property
     def draws(self) -> Draws:
@@ -197,9 +199,9 @@ class DeductionReversed(Recorded):
 class GrantVoided(Recorded):
     """`amount` credits of what remained of a grant were cancelled; `uncollected` more were asked for.
 
-    `closed` says that credits that come back to the grant later are cancelled too. `coming` says that the grant had not
-    started, so its credits were no part of the balance. The `cause` is that they were more of an `allowance` than its
-    subscription entitles to, by all that is known, or more than may `roll_over` when the next allowance comes.
+    `closed`: credits that come back to the grant later are cancelled too. `coming`: the grant had not started, so its
+    credits were no part of the balance. The `cause` is that they were more of an `allowance` than its subscription
+    entitles to, by all that is known, or more than may `roll_over` when the next allowance comes.
     """
 
     grant_id: str
@@ -331,10 +333,8 @@ class TextsErased(Recorded):
 
 @dataclass(frozen=True, slots=True)
 class LimitsSet(Recorded):
-    """All limits of one source were replaced.
-
-    Counters of the limits in `kept` go on. The others begin with this event, at `counts` or else at 0.
-    """
+    """All limits of one source were replaced. Counters of the limits in `kept` go on; the others begin with this event,
+    at `counts` or else at 0."""
 
     source: str
     limits: tuple[Limit, ...]

@@ -5,11 +5,21 @@ from typing import Literal, get_args
 
 Usage = Mapping[str, str | int | bool]
 """What was used, all optional: provider, model, project, member, metric, key, agent (texts), input_tokens,
-output_tokens, quantity (of the metric; 1 if it is absent), duration_ms (integers), success (a boolean)."""
+output_tokens, cached_tokens (read from a cache, and not among the input tokens), quantity (of the metric; 1 if it is
+absent), duration_ms (integers), success (a boolean)."""
 
 Dimension = Literal["provider", "model", "project", "member", "metric", "key", "agent"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 """The fields of usage by which limits count."""
+
+Quantity = Literal["input_tokens", "output_tokens", "cached_tokens", "quantity", "duration_ms"]
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+"""The fields of usage by which prices count."""
+COUNTED: tuple[Quantity, ...] = ("input_tokens", "output_tokens", "cached_tokens", "quantity")
+"""Those that a price must not leave out: a duration may be said for its own sake."""
+
+PRICED_BY: tuple[Dimension, ...] = ("provider", "model", "metric")
+"""The dimensions by which rates are chosen."""
 
 NO_USAGE: Usage = {}
 

@@ -46,6 +46,7 @@ from ledger.domain.related_events import (
 from ledger.explain.counting import explain_counts, wrong_counts
 from ledger.explain.details import details_of
 from ledger.explain.explanation import Details, Explanation
+from ledger.explain.prices.explaining import why_price, wrong_price
 from ledger.explain.sentences import instant, sentence
 
 _SPENDING = CreditsDeducted | CreditsHeld | HoldExtended | UsageMetered | CreditsSent
@@ -130,8 +131,9 @@ def explain(before: Account | None, event: Event, related: RelatedEvents = NO_RE
 
 def _details(before: Account, event: Event, related: RelatedEvents) -> Details:
     details = details_of(before, event, related)
-    wrong = tuple(wrong_counts(before, event, related))
-    return details._replace(counts=explain_counts(before, event), violations=(*details.violations, *wrong))
+    why, counts = (*details.why, *why_price(event)), explain_counts(before, event)
+    wrong = *wrong_counts(before, event, related), *wrong_price(event)
+    return details._replace(why=why, counts=counts, violations=(*details.violations, *wrong))
 
 
 # Checks for every event -----------------------------------------------------------------------------------------------

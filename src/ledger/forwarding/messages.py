@@ -29,6 +29,7 @@ from ledger.domain.errors import BatchRefused, Refusal
 from ledger.domain.periods import CalendarPeriod, TimedPeriod
 from ledger.domain.plans.subscribed import SubscriptionPayment
 from ledger.domain.plans.terms import Interval, RollOver, Terms
+from ledger.domain.pricing.price import FittingRate, NoPrice, Price, Priced, PriceLine
 from ledger.store.records.codec import Metadata, decoded, encode
 
 Message = list[Any]
@@ -135,6 +136,16 @@ def _subscription(value: list[Any] | None) -> SubscriptionPayment | None:
     return SubscriptionPayment(name, reason, *moments, quantity, None if terms is None else _terms(terms))
 
 
+def _priced(value: list[Any] | None) -> Priced | None:
+    if value is None:
+        return None
+    if len(value) == len(NoPrice._fields):
+        why, book, missing = value
+        return NoPrice(why, book, tuple(missing))
+    book, digest, credits, exact, fits, lines = value
+    return Price(book, digest, credits, exact, FittingRate(*fits), tuple([PriceLine(*line) for line in lines]))
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "expires_at": _moment,
     "effective_at": _moment,
@@ -153,6 +164,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "grants": _grants,
     "limits": _limits,
     "lots": _lots,
+    "price": _priced,
 }
 """What reads a field that JSON does not have as it is, by its name."""
 _CONVERTED = {
@@ -161,8 +173,11 @@ _CONVERTED = {
 }
 
 
+_PRICES = Price | NoPrice | PriceLine | FittingRate
+
+
 def _in_json(value: object) -> Any:
-    if isinstance(value, MovedLot | Terms | Interval | RollOver | SubscriptionPayment):
+    if isinstance(value, MovedLot | Terms | Interval | RollOver | SubscriptionPayment | _PRICES):
         return tuple(value)
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)

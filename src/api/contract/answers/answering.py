@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from api.contract.answers.answer import COLLECTED, NOTHING_WAIVED, LabelsIfAny, uncollected, waived
+from api.contract.answers.billing.prices import UNPRICED, price_if_any
 from api.contract.answers.commands import (
     AllowanceChanged,
     AnyAnswer,
@@ -195,6 +196,7 @@ def _deducted(place: Place, event: CreditsDeducted) -> Deducted:
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
         **(COLLECTED if event.uncollected is None else uncollected(event.uncollected)),
+        **(UNPRICED if event.price is None else price_if_any(event.price)),
     }
 
 
@@ -217,6 +219,7 @@ def _captured(place: Place, event: HoldCaptured) -> Captured:
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
         **(COLLECTED if event.uncollected is None else uncollected(event.uncollected)),
+        **(UNPRICED if event.price is None else price_if_any(event.price)),
     }
 
 
@@ -246,6 +249,7 @@ def _held(place: Place, event: CreditsHeld) -> Held:
         "draws": draw_fields(event.draws),
         "balance": balance_fields(event.balance),
         **(_NO_LIMITS if event.counts is None else _limits(event.counts)),
+        **(UNPRICED if event.price is None else price_if_any(event.price)),
     }
 
 

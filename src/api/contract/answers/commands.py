@@ -17,6 +17,7 @@ from api.contract.answers.answer import (
     VoidsIfAny,
     WaivedIfAny,
 )
+from api.contract.answers.billing.prices import PriceIfAny
 from api.contract.answers.limits import LimitFields, LimitLeft, LimitsIfAny
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Kind
@@ -69,7 +70,7 @@ class Granted(CommandAnswer):
     effective_at: EffectiveAt
 
 
-class Deducted(CommandAnswer, LimitsIfAny, UncollectedIfAny):
+class Deducted(CommandAnswer, LimitsIfAny, UncollectedIfAny, PriceIfAny):
     """A deduction."""
 
     deduction_id: str
@@ -98,7 +99,7 @@ LotsExpireAt = Annotated[
 ]
 
 
-class Held(CommandAnswer, LimitsIfAny):
+class Held(CommandAnswer, LimitsIfAny, PriceIfAny):
     """A hold."""
 
     hold_id: str

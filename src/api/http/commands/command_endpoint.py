@@ -55,7 +55,7 @@ class CommandEndpoint:
         self, ledger: Ledger, keys: KeyRing, defaults: Defaults, refusals: RefusalCounter, ways_out: WaysOut
     ) -> None:
         self._ledger = ledger
-        self._ways_out = ways_out
+        self.ways_out = ways_out
         self._refusals = refusals
         self._keys = keys
         self._defaults = defaults
@@ -98,7 +98,7 @@ class CommandEndpoint:
     async def problem_of(self, refusal: Refusal, account_id: str, key: ApiKey, root_path: str) -> Problem:
         """A refusal of a command on an account as the holder of a key is told of it, with the ways out."""
         problem = from_refusal(refusal_for(key, refusal))
-        ways = await self._ways_out.of(refusal, account_id, root_path)
+        ways = await self.ways_out.of(refusal, account_id, root_path)
         return problem.with_facts(ways_out=ways) if ways else problem
 
     async def authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:

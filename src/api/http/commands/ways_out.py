@@ -4,13 +4,12 @@ credits. A way is told when the catalogue offers something there."""
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Literal
 from urllib.parse import quote
 
 import psycopg
 from psycopg_pool import PoolTimeout
-from typing_extensions import TypedDict
 
+from api.contract.answers.billing.checkouts import Way, WayOut
 from billing.catalog import Offers, offers
 from ledger.domain.errors import Refusal
 from ledger.store import EventLog
@@ -20,17 +19,9 @@ FRESH = 30.0
 PATIENCE = 1.0
 """Seconds for which a refusal waits until the catalogue is read."""
 PLANS = "/dashboard/accounts/{}/plans"
-_Way = Literal["upgrade", "top_up"]
-_WAYS: Mapping[str, tuple[_Way, ...]] = {"insufficient_credits": ("upgrade", "top_up"), "limit_reached": ("upgrade",)}
+_WAYS: Mapping[str, tuple[Way, ...]] = {"insufficient_credits": ("upgrade", "top_up"), "limit_reached": ("upgrade",)}
 """The refusals that have ways out, by their codes."""
 _log = logging.getLogger("credit_ledger.catalog")
-
-
-class WayOut(TypedDict):
-    """One way, and the page for it."""
-
-    way: _Way
-    url: str
 
 
 class WaysOut:

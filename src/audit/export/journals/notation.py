@@ -6,6 +6,7 @@ from typing import Protocol
 
 from audit.export.journals.account_journal import Line
 from audit.export.journals.postings import Posting
+from ledger.domain.pricing.price import Price
 from ledger.store import Logged
 
 Facts = list[tuple[str, str | int]]
@@ -16,7 +17,7 @@ _TEXT_FIELDS = (
     *("provider", "plan", "expires_at", "effective_at", "description", "reason", "occurred_at"),
 )
 _USAGE_FIELDS = (
-    *("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens"),
+    *("provider", "model", "project", "member", "metric", "input_tokens", "output_tokens", "cached_tokens"),
     *("key", "agent", "quantity", "duration_ms", "success"),
 )
 
@@ -38,7 +39,9 @@ def facts_of(logged: Logged) -> Facts:
     facts.append(("recorded_at", _fact(event.recorded_at)))
     facts += [(name, _fact(value)) for name in _TEXT_FIELDS if (value := getattr(event, name, None)) is not None]
     usage = getattr(event, "usage", None) or {}
-    return facts + [(name, _said(usage[name])) for name in _USAGE_FIELDS if name in usage]
+    facts += [(name, _said(usage[name])) for name in _USAGE_FIELDS if name in usage]
+    price: Price | None = getattr(event, "price", None)
+    return facts if price is None else [*facts, ("price", price.exact), ("price_book", price.book)]
 
 
 def _fact(value: str | datetime) -> str:

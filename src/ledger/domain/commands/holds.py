@@ -8,6 +8,7 @@ from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import BACK_DATING, check_id, check_instant
 from ledger.domain.errors import InvalidField
 from ledger.domain.holds import DEFAULT_HOLD, LONGEST_HOLD, LONGEST_LIFE, SHORTEST_HOLD
+from ledger.domain.pricing.price import Priced
 from ledger.domain.texts import check_text
 from ledger.domain.usage import Usage
 
@@ -18,7 +19,7 @@ IfFrozen = Literal["accept", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class PlaceHold:
-    """Reserve credits for `expires_in` from the moment of decision."""
+    """Reserve credits for `expires_in` from the moment of decision. The credits of a `price` are the amount."""
 
     account_id: str
     amount: int
@@ -26,9 +27,11 @@ class PlaceHold:
     task_id: str | None = None
     description: str | None = None
     usage: Usage | None = None
+    price: Priced | None = None
 
     def __post_init__(self) -> None:
-        check_amount(self.amount)
+        if self.price is None:
+            check_amount(self.amount)
         check_id("task_id", self.task_id)
         check_text("description", self.description)
         _check_hold_length(self.expires_in)
@@ -54,6 +57,7 @@ class CaptureHold:
 
     `if_frozen` says whether a frozen account accepts it: its holds are older than the freeze, and their work is done.
     `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
+    A `price` was computed before, and its credits are the amount.
     """
 
     account_id: str
@@ -65,9 +69,10 @@ class CaptureHold:
     if_frozen: IfFrozen = "accept"
     occurred_at: datetime | None = None
     back_dating: timedelta = BACK_DATING
+    price: Priced | None = None
 
     def __post_init__(self) -> None:
-        if self.amount is not None:
+        if self.amount is not None and self.price is None:
             check_amount(self.amount)
         if self.occurred_at is not None:
             check_instant("occurred_at", self.occurred_at)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ledger.domain.amounts import check_amount
 from ledger.domain.commands.command import BACK_DATING, check_id, check_instant
+from ledger.domain.pricing.price import Priced
 from ledger.domain.texts import JsonObject, Sealed, check_text
 from ledger.domain.usage import Usage
 
@@ -18,6 +19,7 @@ class DeductCredits:
 
     `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
     `on_shortfall` = `available` takes what there is, when that is less, and records the rest as uncollected.
+    A `price` was computed before, and its credits are the amount.
     """
 
     account_id: str
@@ -29,9 +31,11 @@ class DeductCredits:
     occurred_at: datetime | None = None
     back_dating: timedelta = BACK_DATING
     on_shortfall: OnShortfall = "reject"
+    price: Priced | None = None
 
     def __post_init__(self) -> None:
-        check_amount(self.amount, hint="; usage that costs nothing is metered")
+        if self.price is None:
+            check_amount(self.amount, hint="; usage that costs nothing is metered")
         check_id("task_id", self.task_id)
         check_text("description", self.description)
         if self.occurred_at is not None:

@@ -8,6 +8,7 @@ from ledger.domain.commands import CaptureHold, ExtendHold, PlaceHold, ReleaseHo
 from ledger.domain.decisions.back_dating import check_occurred
 from ledger.domain.decisions.limiting import count
 from ledger.domain.decisions.limiting import give_back as count_back
+from ledger.domain.decisions.pricing import check_said_again, checked
 from ledger.domain.errors import (
     AccountFrozen,
     AmountExceedsHold,
@@ -25,6 +26,7 @@ from ledger.domain.events import CreditsHeld, HoldCaptured, HoldExtended, HoldRe
 from ledger.domain.holds import MAX_OPEN_HOLDS, Hold, Returns, give_back, lost, lots_expire_at, put_back
 from ledger.domain.limits import Counts, Limits
 from ledger.domain.lots import MAX_DRAWS, Draws, draw, first_expiry_after, head, tail, take, total
+from ledger.domain.pricing.price import Price, Priced
 from ledger.domain.related_events import CountedPart, RelatedEvents
 from ledger.domain.usage import NO_USAGE, Usage, dimensions_of, quantity_of
 
@@ -32,8 +34,10 @@ from ledger.domain.usage import NO_USAGE, Usage, dimensions_of, quantity_of
 def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
     """Decide a hold: draw lots in burn order and reserve the credits.
 
-    Raises InsufficientCredits, OpenHoldsLimitExceeded, DrawsLimitExceeded, and what `limiting.count` raises.
+    Raises what `pricing.checked` raises, InsufficientCredits, OpenHoldsLimitExceeded, DrawsLimitExceeded, and what
+    `limiting.count` raises.
     """
+    price = None if command.price is None else checked(command.price)
     counts = None
     if account.limits is not None:
         available, quantity = account.balance.available, quantity_of(command.usage or NO_USAGE)
@@ -59,6 +63,7 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
         command.description,
         command.usage,
         counts,
+        price,
     )
 
 
@@ -79,13 +84,15 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
     """Decide a capture: it spends the hold's draws in burn order, then, if asked to, an excess from available credits.
 
     With `on_excess` = `available`, what of the excess is not available is uncollected. Nothing of a frozen account is.
-    Raises HoldNotFound or how the hold ended, OccurredAtOutOfBounds, UsageConflictsWithHold, AmountExceedsHold,
-    AccountFrozen when there is an excess, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
+    Raises HoldNotFound or how the hold ended, OccurredAtOutOfBounds, UsageConflictsWithHold, what `pricing` raises,
+    AmountExceedsHold, AccountFrozen when there is an excess, InsufficientCredits, DrawsLimitExceeded, and what
+    `limiting.count` raises.
     """
     hold = _open_hold(account, command.hold_id, related)
     if command.occurred_at is not None:
         check_occurred(command.occurred_at, at, command.back_dating)
     usage = command.usage if hold.usage is None else _usage_of_capture(hold, hold.usage, command.usage or NO_USAGE)
+    price = None if command.price is None else _price_of_capture(hold, command.price, command.usage or NO_USAGE)
     amount = hold.amount if command.amount is None else command.amount
     excess = max(amount - hold.amount, 0)
     if excess and command.on_excess == "reject":
@@ -111,7 +118,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
         left = max(hold.amount - amount, 0), max(hold.quantity - quantity_of(usage or NO_USAGE), 0)
         back = count_back(account.limits, (CountedPart(hold.version, hold.counts, *left),), at)
         counts = (*(counts or ()), *(back or ())) or None
-    used = usage, counts, command.occurred_at, uncollected or None
+    used = usage, counts, command.occurred_at, uncollected or None, price
     return _captured(account, at, hold, from_hold, from_lots, returns, *used, final=final)
 
 
@@ -128,6 +135,11 @@ def _usage_of_capture(hold: Hold, held: Usage, said: Usage) -> Usage:
     if "metric" in held:
         usage.setdefault("quantity", hold.quantity)
     return usage
+
+
+def _price_of_capture(hold: Hold, priced: Priced, said: Usage) -> Price:
+    check_said_again(hold.usage or NO_USAGE, said)
+    return checked(priced)
 
 
 def _counted(
@@ -151,6 +163,7 @@ def _captured(  # the event of a capture, after all decisions
     counts: Counts | None,
     occurred_at: datetime | None,
     uncollected: int | None,
+    price: Price | None,
     *,
     final: bool,
 ) -> HoldCaptured:
@@ -178,6 +191,7 @@ def _captured(  # the event of a capture, after all decisions
         counts,
         occurred_at,
         uncollected,
+        price,
     )
 
 

@@ -9,6 +9,7 @@ from ledger.domain.decisions.back_dating import check_occurred
 from ledger.domain.decisions.granting import check_balance
 from ledger.domain.decisions.limiting import count, reversed_parts
 from ledger.domain.decisions.limiting import give_back as count_back
+from ledger.domain.decisions.pricing import checked
 from ledger.domain.errors import (
     AmountExceedsDeduction,
     DeductionNotFound,
@@ -28,10 +29,12 @@ MAX_REVERSALS = 1_000
 def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDeducted:
     """Decide a deduction: the whole amount in burn order, or nothing; or, where it says so, what there is.
 
-    Raises OccurredAtOutOfBounds, InsufficientCredits, DrawsLimitExceeded, and what `limiting.count` raises.
+    Raises OccurredAtOutOfBounds, what `pricing.checked` raises, InsufficientCredits, DrawsLimitExceeded, and what
+    `limiting.count` raises.
     """
     if command.occurred_at is not None:
         check_occurred(command.occurred_at, at, command.back_dating)
+    price = None if command.price is None else checked(command.price)
     subscription, permanent, held, _ = account.balance
     amount, uncollected = command.amount, None
     available = subscription + permanent - held
@@ -65,6 +68,7 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
         counts,
         command.occurred_at,
         uncollected,
+        price,
     )
 
 

@@ -10,6 +10,7 @@
     ├── LimitReached                 a hard limit leaves less than the command uses
     ├── UsageRequired                a hard limit counts by what the usage does not name
     ├── UsageConflictsWithHold       a capture names other usage than its hold
+    ├── UsageHasNoPrice              the price book does not say what the usage costs
     ├── OccurredAtOutOfBounds        the usage occurred too long ago, or in the future
     ├── StandingRefusal
     │   ├── AccountFrozen  AccountClosed
@@ -107,6 +108,7 @@ from ledger.domain.errors.spending import (
     InsufficientCredits,
     OccurredAtOutOfBounds,
     ReversalsLimitExceeded,
+    UsageHasNoPrice,
 )
 
 __all__ = [
@@ -165,6 +167,7 @@ __all__ = [
     "TransferNotFound",
     "TransferSpent",
     "UsageConflictsWithHold",
+    "UsageHasNoPrice",
     "UsageRequired",
     "VersionMismatch",
     "shown",

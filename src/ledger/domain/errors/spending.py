@@ -1,5 +1,6 @@
 """Refusals of deductions and reversals."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.domain.errors.refusal import NotFound, Refusal, TooMany, TooMuch
@@ -32,6 +33,23 @@ class OccurredAtOutOfBounds(Refusal):
             earliest=earliest,
             latest=latest,
         )
+
+
+class UsageHasNoPrice(Refusal):
+    """The price book does not say what the usage costs. Nothing is free because it is unknown."""
+
+    code = "price_not_found"
+
+    def __init__(self, why: str, book: int | None, fields: Sequence[str]) -> None:
+        names = ", ".join(fields)
+        reasons = {
+            "no_book": "No price book was in force at the time of the usage. Publish one first.",
+            "no_rate": "No rate of the price book is for this provider, model and metric.",
+            "not_charged": f"The rate for this usage does not say what {names} cost: it neither charges nor frees it.",
+            "nothing_said": f"The rate for this usage counts {names}, and the usage says none of them.",
+            "too_much": "The price of the usage is larger than any amount can be.",
+        }
+        super().__init__(reasons[why], why=why, price_book=book, fields=list(fields))
 
 
 class DeductionNotFound(NotFound):

@@ -8,7 +8,6 @@ read.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 
@@ -18,8 +17,8 @@ from ledger.domain import events as event_types
 from ledger.domain.account import Account
 from ledger.domain.amounts import Balance
 from ledger.domain.events import Event
-from ledger.domain.holds import Fate, Hold, Holds, Return, Returns
-from ledger.domain.lots import Draw, Draws, Lot, Lots
+from ledger.domain.holds import Hold, Holds
+from ledger.domain.lots import Lots
 from ledger.domain.profile import Profile
 from ledger.slices import Steps, at_once
 from ledger.store.records.coming_values import coming_from_json, coming_to_json
@@ -29,6 +28,15 @@ from ledger.store.records.disputed_values import (
     disputed_from_json,
     disputed_to_json,
 )
+from ledger.store.records.lot_values import (
+    draws_from_json,
+    draws_to_json,
+    lot_from_json,
+    lots_to_json,
+    parts_to_json,
+    returns_from_json,
+)
+from ledger.store.records.price_values import price_from_json, price_to_json
 from ledger.store.records.stored_limits import (
     counted_limits_from_json,
     counted_limits_to_json,
@@ -38,7 +46,7 @@ from ledger.store.records.stored_limits import (
     limits_to_json,
     names_from_json,
 )
-from ledger.store.records.stored_values import Read, kind, number, reader_of, text, time
+from ledger.store.records.stored_values import Read, number, reader_of, text, time
 from ledger.store.records.subscription_values import FROM_JSON as SUBSCRIPTIONS_FROM_JSON
 from ledger.store.records.subscription_values import TO_JSON as SUBSCRIPTIONS_TO_JSON
 from ledger.store.records.subscription_values import subscriptions_from_json, subscriptions_to_json
@@ -105,77 +113,26 @@ def balance_from_json(data: dict[str, Any]) -> Balance:
     )
 
 
-def _lots_to_json(lots: Iterable[Lot]) -> list[dict[str, Any]]:
-    return [
-        {"grant_id": grant_id, "kind": kind, "remaining": remaining}
-        if expires_at is None
-        else {"expires_at": expires_at, "grant_id": grant_id, "kind": kind, "remaining": remaining}
-        for grant_id, kind, remaining, expires_at in lots
-    ]
-
-
-def _parts_to_json(parts: Iterable[Draw | Return]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in sorted(part._asdict().items()) if value is not None} for part in parts]
-
-
-def _draws_to_json(draws: Draws) -> list[dict[str, Any]]:
-    return [
-        {"amount": amount, "grant_id": grant_id, "kind": kind}
-        if expires_at is None
-        else {"amount": amount, "expires_at": expires_at, "grant_id": grant_id, "kind": kind}
-        for grant_id, kind, amount, expires_at in draws
-    ]
-
-
-_fate = reader_of(Fate)
-
-
-def _draw(data: dict[str, Any]) -> Draw:
-    return Draw(text(data["grant_id"]), kind(data["kind"]), number(data["amount"]), _optional_time(data))
-
-
-def _return(data: dict[str, Any]) -> Return:
-    return Return(
-        text(data["grant_id"]), kind(data["kind"]), number(data["amount"]), _optional_time(data), _fate(data["fate"])
-    )
-
-
-def _lot(data: dict[str, Any]) -> Lot:
-    return Lot(text(data["grant_id"]), kind(data["kind"]), number(data["remaining"]), _optional_time(data))
-
-
-def _optional_time(data: dict[str, Any]) -> datetime | None:
-    expires_at = data.get("expires_at")
-    return None if expires_at is None else time(expires_at)
-
-
-def _draws(data: list[dict[str, Any]]) -> Draws:
-    return tuple(map(_draw, data))
-
-
-def _returns(data: list[dict[str, Any]]) -> Returns:
-    return tuple(map(_return, data))
-
-
 # Events --------------------------------------------------------------------------------------------------------
 
 _TO_JSON: dict[str, Callable[[Any], Any]] = {
     "balance": balance_to_json,
-    "draws": _draws_to_json,
-    "from_hold": _draws_to_json,
-    "from_lots": _draws_to_json,
-    "returns": _parts_to_json,
+    "draws": draws_to_json,
+    "from_hold": draws_to_json,
+    "from_lots": draws_to_json,
+    "returns": parts_to_json,
     "counts": counts_to_json,
     "limits": limits_to_json,
+    "price": price_to_json,
     "awaits": awaits_to_json,
     **SUBSCRIPTIONS_TO_JSON,
 }
 _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "balance": balance_from_json,
-    "draws": _draws,
-    "from_hold": _draws,
-    "from_lots": _draws,
-    "returns": _returns,
+    "draws": draws_from_json,
+    "from_hold": draws_from_json,
+    "from_lots": draws_from_json,
+    "returns": returns_from_json,
     "expires_at": time,
     "previous_expires_at": time,
     "effective_at": time,
@@ -186,6 +143,7 @@ _FROM_JSON: dict[str, Callable[[Any], Any]] = {
     "granted_at": time,
     "occurred_at": time,
     "awaits": awaits_from_json,
+    "price": price_from_json,
     "grant_ids": lambda names: tuple(map(text, names)),
     **SUBSCRIPTIONS_FROM_JSON,
 }
@@ -315,13 +273,13 @@ def snapshot_encoding(account: Account) -> Steps[bytes]:
         holds.append(orjson.dumps([_hold_to_json(hold) for hold in run], option=_OPTIONS)[1:-1])
         yield
     for lot_run in account.lots.runs:
-        lots.append(orjson.dumps(_lots_to_json(lot_run), option=_OPTIONS)[1:-1])
+        lots.append(orjson.dumps(lots_to_json(lot_run), option=_OPTIONS)[1:-1])
         yield
     first_fields: dict[str, Any] = {"account_id": account.account_id, "balance": balance_to_json(account.balance)}
     if account.coming:
         first_fields["coming"] = coming_to_json(account.coming)
     if account.disputed:
-        first_fields["disputed"] = disputed_to_json(account.disputed, _draws_to_json)
+        first_fields["disputed"] = disputed_to_json(account.disputed, draws_to_json)
     last_fields: dict[str, Any] = {
         "profile": account.profile._asdict(),
         "recorded_at": account.recorded_at,
@@ -343,7 +301,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
     """The steps of `decode_snapshot`."""
     data = orjson.loads(state)
     yield
-    lots = yield from _converted(_lot, data["lots"])
+    lots = yield from _converted(lot_from_json, data["lots"])
     holds = yield from _converted(_hold, data["holds"])
     return Account(
         data["account_id"],
@@ -357,7 +315,7 @@ def snapshot_decoding(state: bytes) -> Steps[Account]:
         Profile(**data["profile"]),
         data["successor"],
         coming_from_json(data.get("coming", ())),
-        disputed_from_json(data.get("disputed", ()), _draws),
+        disputed_from_json(data.get("disputed", ()), draws_from_json),
         subscriptions_from_json(data.get("subscriptions", ())),
     )
 
@@ -375,7 +333,7 @@ def _hold_to_json(hold: Hold) -> dict[str, Any]:
         "closed_grants": sorted(hold.closed_grants),
         **({} if hold.counts is None else {"counts": counts_to_json(hold.counts)}),
         "description": hold.description,
-        "draws": _draws_to_json(hold.draws),
+        "draws": draws_to_json(hold.draws),
         "expires_at": hold.expires_at,
         "hold_id": hold.hold_id,
         "placed_at": hold.placed_at,
@@ -389,7 +347,7 @@ def _hold_to_json(hold: Hold) -> dict[str, Any]:
 def _hold(data: dict[str, Any]) -> Hold:
     return Hold(
         data["hold_id"],
-        _draws(data["draws"]),
+        draws_from_json(data["draws"]),
         time(data["expires_at"]),
         time(data["placed_at"]),
         data["task_id"],

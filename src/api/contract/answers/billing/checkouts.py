@@ -1,12 +1,22 @@
 """The answers about checkouts."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from api.contract.answers.answer import Answer
 from billing.checkouts.checkout import Checkout, State
+
+Way = Literal["upgrade", "top_up"]
+
+
+class WayOut(TypedDict):
+    """A way out of a refusal for want of credits, and the page for it."""
+
+    way: Way
+    url: str
 
 
 class CheckoutAnswer(Answer):

@@ -1,0 +1,1 @@
+"""What usage costs: the rates of a price book, the rate that fits, and the price that an event keeps."""

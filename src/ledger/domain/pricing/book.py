@@ -1,0 +1,81 @@
+"""A price book: its rates, sorted so that the first one that matches is the most specific."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations, groupby
+from typing import NamedTuple
+
+from ledger.domain.pricing.exact import Scale
+from ledger.domain.pricing.rates import Rate
+from ledger.domain.usage import Quantity, Usage
+
+_REMEMBERED = 4_096
+"""The combinations of provider, model and metric whose rates are remembered."""
+
+
+class AmbiguousRates(ValueError):
+    """Two rates of a book are equally specific, and some usage matches both. `places` are their indexes."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"the rates {first} and {second} are equally specific, and some usage matches both")
+        self.places = first, second
+
+
+class Fitting(NamedTuple):
+    """The rate that fits some usage, with its scale and the quantities that it charges."""
+
+    rate: Rate
+    scale: Scale
+    charged: tuple[Quantity, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceBook:
+    """A version of the price book, with the SHA-256 of its content in hex. `of` makes one."""
+
+    version: int
+    sha256: str
+    named: Mapping[str, tuple[Rate, ...]]
+    """The rates of one model, by its name."""
+    others: tuple[Rate, ...]
+    """The rates whose model is a glob."""
+
+    @classmethod
+    def of(cls, version: int, sha256: str, rates: Iterable[Rate]) -> "PriceBook":
+        """A book of rates that `check_rates` accepts."""
+        by_specificity = sorted(rates, key=lambda rate: rate.specificity, reverse=True)
+        named: dict[str, list[Rate]] = {}
+        for rate in by_specificity:
+            if "*" not in rate.model:
+                named.setdefault(rate.model, []).append(rate)
+        others = tuple(rate for rate in by_specificity if "*" in rate.model)
+        return cls(version, sha256, {model: tuple(those) for model, those in named.items()}, others)
+
+    def fitting(self, usage: Usage) -> Fitting | None:
+        """The most specific rate that matches some usage; None if none does."""
+        get = usage.get
+        return _fitting(self, get("provider"), get("model"), get("metric"))
+
+
+@lru_cache(_REMEMBERED)
+def _fitting(book: PriceBook, *said: str | int | None) -> Fitting | None:
+    provider, model, metric = (name if isinstance(name, str) else None for name in said)
+    candidates = book.named.get(model, ()) if model is not None else (), book.others
+    found = [next((one for one in rates if one.matches(provider, model, metric)), None) for rates in candidates]
+    best = max((rate for rate in found if rate is not None), key=lambda rate: rate.specificity, default=None)
+    return None if best is None else Fitting(best, best.scale, best.charged)
+
+
+def check_rates(rates: Sequence[Rate]) -> None:
+    """Raise AmbiguousRates if two rates are equally specific and can match the same usage."""
+
+    def key(place: int) -> tuple[object, ...]:
+        """Rates with another key have another specificity, or name other things."""
+        rate = rates[place]
+        return rate.specificity, *("" if "*" in glob else glob for glob in rate.fits)
+
+    for _, places in groupby(sorted(range(len(rates)), key=key), key):
+        for one, other in combinations(sorted(places), 2):
+            if rates[one].overlaps(rates[other]):
+                raise AmbiguousRates(one, other)

@@ -1,0 +1,1 @@
+"""How the price of a priced event is explained and checked."""
