@@ -32,6 +32,7 @@ NEEDED = {
     "keys": ["list"],
     "checkpoints": ["list"],
     "catalog": ["show"],
+    "prices": ["show"],
     "replay": ["ada"],
     "erase": ["ada", "--yes"],
     "statement": ["ada"],

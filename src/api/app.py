@@ -67,6 +67,7 @@ from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options, documents_in
 from billing.errors import BillingRefused
 from billing.prices.current import CurrentPrices
+from ledger.clock import GuardedClock
 from ledger.domain.errors import Refusal, shown
 from ledger.forwarding.group import Group
 from ledger.postgres.errors import LOST
@@ -101,15 +102,7 @@ def create_app(
 ) -> ASGIApp:
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock, restarts = agreed_clock(), restarts or Restarts()
-    ledger = Ledger(
-        conninfo,
-        clock=clock,
-        cached_accounts=settings.cached_accounts,
-        queue_limit=settings.queue_limit,
-        patience=_LOAD_TIMEOUT,
-        query_timeout=settings.query_timeout_seconds,
-        group=group,
-    )
+    ledger = _ledger(settings, conninfo, clock, group)
     keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
     refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
@@ -154,6 +147,18 @@ def create_app(
     app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     _add_routes(app, wiring, https=settings.https)
     return _with_path_prefix(settings.path_prefix, app, wiring)
+
+
+def _ledger(settings: Settings, conninfo: str, clock: GuardedClock, group: Group | None) -> Ledger:
+    return Ledger(
+        conninfo,
+        clock=clock,
+        cached_accounts=settings.cached_accounts,
+        queue_limit=settings.queue_limit,
+        patience=_LOAD_TIMEOUT,
+        query_timeout=settings.query_timeout_seconds,
+        group=group,
+    )
 
 
 def _make_routes(app: FastAPI) -> None:

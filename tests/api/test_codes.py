@@ -83,7 +83,7 @@ MORE: dict[int, set[str]] = {
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
         *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),
-        "checkout_not_found",
+        *("checkout_not_found", "price_book_not_found"),
     },
     405: {"method_not_allowed"},
     408: {"body_timeout"},
@@ -91,7 +91,7 @@ MORE: dict[int, set[str]] = {
         *("payment_already_recorded", "payment_of_another_account", "payment_ambiguous", "refund_already_recorded"),
         *("not_paid", "payment_not_paid", "dispute_already_recorded", "dispute_already_decided", "hold_disputed"),
         *("transfer_already_reversed", "transfer_spent", "grant_closed", "grant_expired", "not_yet_visible"),
-        *("product_belongs_to_another", "webhook_already_applied"),
+        *("product_belongs_to_another", "webhook_already_applied", "effective_in_the_past"),
         *("subscription_required", "already_subscribed"),
         *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
         *("already_cancelled", "not_cancelled", "payment_due"),
@@ -398,6 +398,8 @@ REQUESTS: dict[str, Produce] = {
     "webhook_already_applied": webhook_again,
     "checkout_not_found": get("/v1/checkouts/{}"),
     "price_not_found": checkout("package"),
+    "price_book_not_found": get("/v1/price_books/999"),
+    "effective_in_the_past": lambda service, _: service.client.post("/v1/price_books", json=PAST_BOOK),
     "subscription_required": checkout("package", needs_subscription=True, price="once"),
     "already_subscribed": checkout("plan", subscribed=True),
     "no_subscription": unpaid_wish,
@@ -737,6 +739,9 @@ def no_public_url(database: str, folder: Path) -> httpx.Response:
         made = service.post("/v1/portal_sessions", {"account_id": account}, Host="evil.example")
         assert made.json()["url"].startswith("https://credits.example/dashboard/portal/")
     return answer
+
+
+PAST_BOOK = {"rates": [{"charges": [{"charge": "flat", "credits": 1}]}], "effective_at": "2020-01-01T00:00:00Z"}
 
 
 def product_of_another(conninfo: str, folder: Path) -> httpx.Response:

@@ -16,6 +16,7 @@ MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding
 VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"} | dict.fromkeys(
     ("plan_id", "package_id", "checkout_id", "name"), "a"
 )
+VALUES["version"] = "1"
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02"}
 PAGES = [
     "/dashboard",
@@ -112,6 +113,9 @@ ALLOWED = {
     "/v1/plans": "GET, HEAD, OPTIONS",
     "/v1/plans/a": "GET, HEAD, OPTIONS, PUT",
     "/v1/packages/a": "GET, HEAD, OPTIONS, PUT",
+    "/v1/price_books": "GET, HEAD, OPTIONS, POST",
+    "/v1/price_books/1": "GET, HEAD, OPTIONS",
+    "/v1/estimates": "OPTIONS, POST",
     "/v1/webhooks": "GET, HEAD, OPTIONS",
     "/v1/checkouts": "OPTIONS, POST",
     "/v1/checkouts/chk_1": "GET, HEAD, OPTIONS",

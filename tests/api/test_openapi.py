@@ -45,9 +45,10 @@ QUERIES = {
     },
     "/v1/accounts/{account_id}/payments/{payment_id}/receipt.pdf": {200, 304, 401, 403, 404, 409, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/statements/{month}.pdf": {200, 304, 401, 403, 404, 422, 429, 500, 503},
-    **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("plans", "packages")},
+    **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("plans", "packages", "price_books")},
     "/v1/plans/{plan_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/packages/{package_id}": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/price_books/{version}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/checkouts/{checkout_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/webhooks": {200, 401, 403, 422, 429, 500, 503},
     "/v1/webhooks/{name}": {200, 401, 403, 404, 422, 429, 500, 503},
@@ -70,6 +71,7 @@ PUT = {200, 201, 400, 401, 403, 409, 413, 415, 422, 429, 500, 503}
 POSTED = [
     *(*PATHS.values(), *MOVE_PATHS.values(), "/v1/batch", "/v1/portal_sessions"),
     *("/v1/checkouts", "/v1/webhooks/{name}", *DECISIONS, *CHANGES),
+    *("/v1/price_books", "/v1/estimates"),
 ]
 CHECKOUT = PORTAL | {200, 409, 501, 502}
 PUTS = ["/v1/plans/{plan_id}", "/v1/packages/{package_id}"]
@@ -140,6 +142,10 @@ def test_every_route_says_how_it_can_fail() -> None:
             assert statuses == PORTAL
         elif path == "/v1/checkouts":
             assert statuses == CHECKOUT
+        elif path == "/v1/price_books":
+            assert statuses == PUT
+        elif path == "/v1/estimates":
+            assert statuses == DECISION - {409}
         elif path == "/v1/webhooks/{name}":
             assert statuses == DELIVERY
         elif path in DECISIONS:

@@ -33,6 +33,7 @@ def addresses(account: str) -> list[Address]:
         "checkout_id": "chk_1",
         "subscription_id": "sub-1",
         "month": "2026-10",
+        "version": "1",
     }
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)

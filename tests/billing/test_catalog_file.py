@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from billing.catalog_file import LARGEST, read_catalog
+from billing.catalog_file import read_catalog
+from billing.document_files import LARGEST
 from billing.errors import WrongCatalog
 from tests.billing.catalogs import SAMPLE
 

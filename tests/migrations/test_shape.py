@@ -63,6 +63,7 @@ MISSING = [
     "billing/0006_changes.sql",
     "billing/0007_facts_at_once.sql",
     "billing/0008_trials_and_modes.sql",
+    "billing/0009_price_books.sql",
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",
     "projections/0005_builds_that_measure_nothing.sql",

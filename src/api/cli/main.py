@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "api.cli.import_usage",
     "grant": "api.cli.grant",
     "catalog": "api.cli.catalog",
+    "prices": "api.cli.prices",
     "check": "api.cli.check",
     "rebuild": "api.cli.rebuild",
     "checkpoints": "api.cli.checkpoints",

@@ -137,34 +137,8 @@ def _details(event: Event, currencies: Currencies) -> list[str]:
     match event:
         case CreditsGranted() | GrantStarted():
             return _granted(event)
-        case CreditsDeducted():
-            then = [*_used(event.occurred_at), *_priced(event.price)]
-            counted = [*_uncollected(event.uncollected), *_counted(event.counts)]
-            return [
-                *_named("task", event.task_id),
-                *_usage(event.usage),
-                *then,
-                *_priced(event.price),
-                event.deduction_id,
-                *counted,
-            ]
-        case HoldCaptured():
-            ended = "hold closed" if event.final else "hold still open"
-            then = [*_used(event.occurred_at), *_priced(event.price)]
-            counted = [*_uncollected(event.uncollected), *_counted(event.counts)]
-            return [
-                *_named("task", event.task_id),
-                *_usage(event.usage),
-                *then,
-                *_priced(event.price),
-                event.deduction_id,
-                ended,
-                *counted,
-            ]
-        case CreditsHeld():
-            held = f"{number(event.amount)} reserved until {_minute(event.expires_at)}"
-            priced = *_priced(event.price), *_counted(event.counts)
-            return [held, *_named("task", event.task_id), *_usage(event.usage), *priced]
+        case CreditsDeducted() | HoldCaptured() | CreditsHeld():
+            return _spent(event)
         case HoldExtended():
             return [f"until {_minute(event.expires_at)}"]
         case HoldReleased() | HoldExpired():
@@ -306,6 +280,16 @@ def _named(name: str, value: str | None) -> list[str]:
 
 def _used(occurred_at: datetime | None) -> list[str]:
     return [f"used on {_minute(occurred_at)}"] if occurred_at else []
+
+
+def _spent(event: CreditsDeducted | HoldCaptured | CreditsHeld) -> list[str]:
+    what = [*_named("task", event.task_id), *_usage(event.usage)]
+    priced, counted = _priced(event.price), _counted(event.counts)
+    if isinstance(event, CreditsHeld):
+        return [f"{number(event.amount)} reserved until {_minute(event.expires_at)}", *what, *priced, *counted]
+    then, short = _used(event.occurred_at), _uncollected(event.uncollected)
+    ended = ["hold closed" if event.final else "hold still open"] if isinstance(event, HoldCaptured) else []
+    return [*what, *then, *priced, event.deduction_id, *ended, *short, *counted]
 
 
 def _priced(price: Price | None) -> list[str]:

@@ -47,6 +47,7 @@ VALUES = {
     "checkout_id": "none",
     "subscription_id": "none",
     "month": "2026-10",
+    "version": "1",
 }
 
 
