@@ -371,6 +371,7 @@ def checkout(kind: str, *, price: str | None = None, subscribed: bool = False, *
     return produce
 
 
+PAST_BOOK: Json = {"rates": [{"charges": [{"charge": "flat", "credits": 1}]}], "effective_at": "2020-01-01T00:00:00Z"}
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
         f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
@@ -739,9 +740,6 @@ def no_public_url(database: str, folder: Path) -> httpx.Response:
         made = service.post("/v1/portal_sessions", {"account_id": account}, Host="evil.example")
         assert made.json()["url"].startswith("https://credits.example/dashboard/portal/")
     return answer
-
-
-PAST_BOOK = {"rates": [{"charges": [{"charge": "flat", "credits": 1}]}], "effective_at": "2020-01-01T00:00:00Z"}
 
 
 def product_of_another(conninfo: str, folder: Path) -> httpx.Response:

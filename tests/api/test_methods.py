@@ -16,7 +16,7 @@ MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding
 VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"} | dict.fromkeys(
     ("plan_id", "package_id", "checkout_id", "name"), "a"
 )
-VALUES["version"] = "1"
+VALUES |= {"version": "1", "payment_id": "a", "month": "2026-10"}
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02"}
 PAGES = [
     "/dashboard",
