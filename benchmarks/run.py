@@ -28,6 +28,7 @@ from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
 from benchmarks.measures.pages import pages
 from benchmarks.measures.questions import questions
+from benchmarks.measures.receipts import receipts
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
 from benchmarks.measures.webhooks import webhooks
@@ -43,6 +44,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "limits": limits,
     "batch": batch,
     "webhooks": webhooks,
+    "receipts": receipts,
     "latency": latency,
     "questions": questions,
     "lag": lag,
@@ -63,7 +65,7 @@ BY_NAME_ALONE = {"growth"}
 """Those that no run has unless it names them: they take hours and tens of gigabytes."""
 UNDER_LOAD = {"single", "hot", "limits", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
 """Those that need wrk."""
-APART = {"cold-start", "growth", "limits", "webhooks"}
+APART = {"cold-start", "growth", "limits", "receipts", "webhooks"}
 """Those with accounts of their own."""
 
 

@@ -30,10 +30,25 @@ def test_payments_say_what_became_of_them_and_what_they_bought(visit: Visit, pai
     shown = [line.partition(" | ")[2] for line in lines(billing(visit, paid), "payments")]
     assert shown == [
         "Top-up stripe, pay-failed | failed | US$50.00 | nothing",
-        "Top-up stripe, pay-yen | refunded | JP¥1,500 | permanent 300 credits, 0 left, 300 cancelled",
-        "Top-up stripe, pay-half | paid US$25.00 refunded | US$50.00 | permanent 500 credits, 250 left, 250 cancelled",
-        "team stripe, pay-plan | paid | €99.00 | subscription 12,000 credits, 12,000 left",
+        "Top-up stripe, pay-yen | refunded | JP¥1,500 Receipt | permanent 300 credits, 0 left, 300 cancelled",
+        "Top-up stripe, pay-half | paid US$25.00 refunded | US$50.00 Receipt | "
+        "permanent 500 credits, 250 left, 250 cancelled",
+        "team stripe, pay-plan | paid | €99.00 Receipt | subscription 12,000 credits, 12,000 left",
     ]
+
+
+def test_receipts_and_statements_are_downloaded(visit: Visit, paid: str) -> None:
+    """A receipt by its link and a statement by its form, both without a script of ours."""
+    page = billing(visit, paid)
+    with page.expect_download() as receipt:
+        page.get_by_role("link", name="Receipt of pay-plan as PDF").click()
+    assert receipt.value.suggested_filename == "receipt-pay-plan.pdf"
+    assert receipt.value.path().read_bytes().startswith(b"%PDF-")
+    page.get_by_label("Month").select_option(index=0)
+    with page.expect_download() as statement:
+        page.get_by_role("button", name="Download the PDF").click()
+    assert statement.value.suggested_filename == f"statement-{datetime.now(UTC):%Y-%m}.pdf"
+    assert statement.value.path().read_bytes().startswith(b"%PDF-")
 
 
 def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, paid: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from ledger.proof.checkpoint import Checkpoint, read_checkpoint
 from ledger.proof.checkpoint_folder import CheckpointFile
@@ -36,9 +37,28 @@ class SignedCheckpoint(NamedTuple):
     note: str
 
 
+_kept: WeakKeyDictionary[CheckpointKeys, tuple[object, Keys]] = WeakKeyDictionary()
+"""The keys that were read last, and what their files looked like then: reading takes the lock of the folder."""
+
+
 async def read_keys(checkpoint_keys: CheckpointKeys) -> Keys:
     """The keys of the folder. Raises KeyMissing, BadNote, OSError, and FolderBusy after PATIENCE."""
-    return await _unless_busy(lambda: asyncio.to_thread(_keys, checkpoint_keys))
+    files, (then, keys) = _files(checkpoint_keys), _kept.get(checkpoint_keys, (None, None))
+    if keys is None or files is None or files != then:
+        keys = await _unless_busy(lambda: asyncio.to_thread(_keys, checkpoint_keys))
+        _kept[checkpoint_keys] = files, keys
+    return keys
+
+
+def _files(checkpoint_keys: CheckpointKeys) -> object:
+    """What changes with the keys and the notices; None while a file is missing."""
+    folder = checkpoint_keys.folder.path
+    try:
+        found = [path.stat() for path in (checkpoint_keys.path, folder / "first-key")]
+        notices = len(list((folder / "notices").iterdir())) if (folder / "notices").is_dir() else 0
+    except OSError:
+        return None
+    return notices, [(one.st_ino, one.st_mtime_ns, one.st_size) for one in found]
 
 
 async def newest_checkpoint(log: EventLog, checkpoint_keys: CheckpointKeys, position: int) -> SignedCheckpoint | None:
@@ -48,7 +68,7 @@ async def newest_checkpoint(log: EventLog, checkpoint_keys: CheckpointKeys, posi
     """
     newest = checkpoint_keys.folder.newest()
     if newest is None or newest.size < position:
-        newest = await _sign(log, checkpoint_keys)
+        newest = await _unless_busy(lambda: _sign(log, checkpoint_keys))
     return _read(newest) if newest is not None else None
 
 
@@ -59,13 +79,19 @@ async def oldest_checkpoint(
 
     One is signed first if there is none. None of an empty log. Raises what the checkpointer raises when it must not.
     """
-    covering = [one for one in await asyncio.to_thread(checkpoint_keys.folder.all) if one.size >= max(position, since)]
-    found = min(covering, default=None) or await _sign(log, checkpoint_keys)
-    return _read(found) if found is not None else None
+
+    async def found() -> CheckpointFile | None:
+        """Looks again after each wait: who held the folder has signed meanwhile."""
+        there = await asyncio.to_thread(checkpoint_keys.folder.all)
+        covering = (one for one in there if one.size >= max(position, since))
+        return next(covering, None) or await _sign(log, checkpoint_keys)
+
+    filed = await _unless_busy(found)
+    return _read(filed) if filed is not None else None
 
 
 async def _sign(log: EventLog, checkpoint_keys: CheckpointKeys) -> CheckpointFile | None:
-    return await _unless_busy(Checkpointer(log, checkpoint_keys, lambda: True, seconds=1.0, events=1).sign)
+    return await Checkpointer(log, checkpoint_keys, lambda: True, seconds=1.0, events=1).sign(patience=0.0)
 
 
 def _read(filed: CheckpointFile) -> SignedCheckpoint:

@@ -109,15 +109,17 @@ class Checkpointer:
         if not complete or (newest and newest.size <= frontier.size and await tree.root(newest.size) != newest.root):
             self._tree = GrowingTree(self._newest_checkpoint)
 
-    async def sign(self) -> CheckpointFile | None:
+    async def sign(self, patience: float = PATIENCE) -> CheckpointFile | None:
         """Sign the log as it is now, unless that is done. Returns the newest checkpoint; None for an empty log.
+
+        While it is patient, it holds up the whole process: a service is not.
 
         Raises CheckpointMismatch, HoleInLog, UnreadableEvent, BadNote and KeyMissing when it must not sign, FolderBusy,
         OSError, and psycopg.Error.
         """
         async with self._log.connection() as connection:
             await self._tree.follow(Tree(connection))
-            newest = await self._sign(connection, PATIENCE)
+            newest = await self._sign(connection, patience)
             if newest is not None:
                 await self._report(connection, None, newest)
             return newest

@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -150,6 +151,15 @@ def test_the_same_bytes_and_not_again_for_who_has_them(selling: Service) -> None
     kept = receipt(selling, account, known=first.headers["etag"])
     assert (kept.status_code, kept.content) == (304, b"")
     assert statement(selling, account).content == statement(selling, account).content
+
+
+def test_many_ask_at_once_for_what_no_checkpoint_has_yet(selling: Service) -> None:
+    """One of them signs, and nobody waits in a way that holds up the others."""
+    accounts = [opened(selling) for _ in range(8)]
+    asked = [(account, paid(selling, account)) for account in accounts]
+    with ThreadPoolExecutor(len(asked)) as threads:
+        answers = list(threads.map(lambda one: receipt(selling, *one), asked * 3))
+    assert {answer.status_code for answer in answers} == {200}
 
 
 NAMES = {
