@@ -218,7 +218,7 @@ def test_no_command_shows_a_part_of_a_password(words: tuple[str, ...]) -> None:
     url = "postgresql://ledger:hun@ter2@db/ledger"
     done = command(None, *words, *NEEDED.get(words[0], ()), settings={"CREDIT_LEDGER_DATABASE_URL": url})
     assert done.status != 0
-    assert "CREDIT_LEDGER_DATABASE_URL is not usable" in done.err
+    assert "CREDIT_LEDGER_DATABASE_URL is not usable" in done.out + done.err
     assert "ter2" not in done.out + done.err
 
 

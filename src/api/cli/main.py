@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": "api.cli.serve",
     "demo": "api.cli.demo",
     "settings": "api.cli.settings",
+    "doctor": "api.cli.doctor",
     "migrate": "api.cli.migrate",
     "keys": "api.cli.keys",
     "import": "api.cli.import_usage",

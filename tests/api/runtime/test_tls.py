@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.runtime.processes.server import check_certificate
+from api.runtime.listening.certificate import check_certificate
 from api.runtime.settings import WrongSetting, load_settings
 from tests.dashboard.proxies import Certificate
 from tests.service import PLAIN, running_service

@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import secrets
-import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -23,6 +22,7 @@ from api.runtime.checkpoints import check_against_checkpoints
 from api.runtime.clock_agreement import ORIGIN, agree_on_time
 from api.runtime.database import Database, as_url, migrated
 from api.runtime.listening.announcement import START, announced
+from api.runtime.listening.certificate import check_certificate
 from api.runtime.listening.connections import places
 from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
 from api.runtime.mail import where_mail_goes
@@ -32,7 +32,7 @@ from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.secret_environment import remove
 from api.runtime.processes.worker_group import grouping_workers
-from api.runtime.settings import FILE, Settings, WrongSetting, variable
+from api.runtime.settings import FILE, Settings, variable
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
@@ -112,18 +112,6 @@ def check_ops_address(settings: Settings) -> None:
     except OSError as error:
         reason = f"nothing can listen on port {address.port} of {address.host}: {error.strerror}"
         raise CannotListen(f"{variable('ops_port')}: {reason}") from None
-
-
-def check_certificate(settings: Settings) -> None:
-    """Raise WrongSetting if nothing can be served with the certificate: every worker would end."""
-    if settings.tls_certificate is None:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
-    except (OSError, ValueError) as error:
-        reason = error.strerror or "they are no certificate and its key" if isinstance(error, OSError) else str(error)
-        names = f"{variable('tls_certificate')} and {variable('tls_key')}"
-        raise WrongSetting(f"{names} cannot be used: {reason}") from None
 
 
 def _warn(found: Database) -> None:
