@@ -186,6 +186,7 @@ def _environment(conninfo: str, folder: Path, port: int, settings: Mapping[str, 
         "CREDIT_LEDGER_DATABASE_URL": as_url(conninfo),
         "CREDIT_LEDGER_PORT": str(port),
         "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
+        "CREDIT_LEDGER_DRAIN_SECONDS": "0",  # nobody is sent away but where a test says so
         "CREDIT_LEDGER_STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
         "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
         **settings,

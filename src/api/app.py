@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.commands.ways_out import WaysOut
 from api.http.docs_page import add_docs_page
 from api.http.documents import receipts
+from api.http.draining import Draining
 from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
@@ -48,8 +49,10 @@ from api.runtime.clock_agreement import agreed_clock
 from api.runtime.listening.announcement import START
 from api.runtime.listening.connections import ConnectionWatch
 from api.runtime.listening.ops_server import OpsServer
+from api.runtime.listening.port_sharing import leave_new_connections
 from api.runtime.mail import mailer_of
 from api.runtime.processes.background import Work, in_background
+from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.rate_sharing import SHARED_RATES
@@ -113,7 +116,7 @@ def create_app(
         endpoint := CommandEndpoint(ledger, keys, defaults, refusals, _ways_out(settings, ledger)),
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
-        Health(ledger, clock, *watched, restarts, processes, start, settings.ops_port is not None),
+        Health(ledger, clock, *watched, restarts, processes, start, Draining(), settings.ops_port is not None),
         keys,
         follower,
         StreamPlaces(),
@@ -138,7 +141,7 @@ def create_app(
             work["mailer"] = mailer_of(settings, ledger, conninfo).run
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
-                with call_at_shutdown(follower.end):
+                with _obeying_signals(settings, wiring.health, follower):
                     yield
                 await follower.stop()
             await keys.touch()
@@ -159,6 +162,12 @@ def _ledger(settings: Settings, conninfo: str, clock: GuardedClock, group: Group
         query_timeout=settings.query_timeout_seconds,
         group=group,
     )
+
+
+def _obeying_signals(settings: Settings, health: Health, follower: Follower) -> AbstractContextManager[None]:
+    """Drain when the parent process says so, and end the streams when the server stops, until the block ends."""
+    begin_when_told(health.draining.begin, lambda: leave_new_connections(settings.port))
+    return call_at_shutdown(follower.end)
 
 
 def _make_routes(app: FastAPI) -> None:
@@ -237,7 +246,9 @@ def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
     routes = [route for part in _QUERIES for route in part.router.routes]
     queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.next_request_id)
-    hot_path = HotPath(app, wiring.endpoint, wiring.batches, queries, wiring.webhooks, wiring.keys, pages=ROOT)
+    hot_path = HotPath(
+        app, wiring.endpoint, wiring.batches, queries, wiring.webhooks, wiring.keys, wiring.health.draining, pages=ROOT
+    )
     if not prefix:
         return hot_path
     app.add_middleware(AddPathPrefix, prefix=prefix)

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "docs" / "operations.md"
-_PLACES = ("/usr/sbin/nginx", str(ROOT / ".venv" / "nginx" / "usr" / "sbin" / "nginx"))
+_UNPACKED = ROOT / ".venv"
 # As root it would make its workers another user's, who may not enter the folder of a test.
 _MAIN = """
 daemon off; user root; worker_processes 1; pid {folder}/nginx.pid; error_log stderr;
@@ -38,14 +38,24 @@ http {{
 
 def nginx_program() -> str | None:
     """The path of nginx: CREDIT_LEDGER_TEST_NGINX, or from the PATH, or where scripts/test unpacks it."""
-    named = os.environ.get("CREDIT_LEDGER_TEST_NGINX") or shutil.which("nginx")
-    return named or next((place for place in _PLACES if os.access(place, os.X_OK)), None)
+    return program("nginx", "CREDIT_LEDGER_TEST_NGINX", "nginx/usr/sbin/nginx", "/usr/sbin/nginx")
+
+
+def program(name: str, variable: str, unpacked: str, *places: str) -> str | None:
+    """The path of a program: what a variable names, or from the PATH, or where scripts/test unpacks it."""
+    named = os.environ.get(variable) or shutil.which(name)
+    others = (*places, str(_UNPACKED / unpacked))
+    return named or next((place for place in others if os.access(place, os.X_OK)), None)
 
 
 def example() -> str:
-    """The configuration in the manual."""
-    [found] = re.findall(r"^```nginx\n(.*?)^```", MANUAL.read_text(), flags=re.MULTILINE | re.DOTALL)
-    return str(found)
+    """The configuration in the manual for a service below a path."""
+    return recipes("nginx")[0]
+
+
+def recipes(kind: str) -> list[str]:
+    """The blocks of a kind in the manual."""
+    return re.findall(rf"^```{kind}\n(.*?)^```", MANUAL.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
 def with_the_path_taken_away(server: str) -> str:

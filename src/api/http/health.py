@@ -26,6 +26,7 @@ from api.contract.answers.health import (
 from api.contract.openapi import problem_response
 from api.contract.readiness import AGAIN_AND_AGAIN
 from api.http import metrics
+from api.http.draining import Draining
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.shared_answer import SharedAnswer
 from billing.inbox.inbox import Inbox, WaitingCount
@@ -74,6 +75,7 @@ class Health:
     """Whether the service has several worker processes."""
     start: str
     """Which start of the service this process belongs to."""
+    draining: Draining
     ops: bool = False
     """Whether operators have an address of their own: then the public one has no details."""
     sockets: SocketLogins = field(default_factory=SocketLogins)
@@ -110,11 +112,10 @@ async def healthz(request: Request) -> JsonAnswer[HealthAnswer]:
 @router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Whether the service is ready")
 async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer | ReadinessStatus]:
     """The service is ready when the database answers, its connections keep their sessions, commands can be committed,
-    the log matches its newest checkpoint, no process ended three times within a minute, and no projection has stopped
-    or is more than 30 seconds behind. A
-    projection that is being rebuilt for a new version counts as ready. `role` is only a warning: it lists what the
-    database login can do beyond appending and reading, checked once a minute. With CREDIT_LEDGER_OPS_PORT, only
-    `status` is answered here."""
+    the log matches its newest checkpoint, no process ended three times within a minute, this one is not about to stop,
+    and no projection has stopped or is more than 30 seconds behind. A projection that is being rebuilt for a new
+    version counts as ready. `role` is only a warning: it lists what the database login can do beyond appending and
+    reading, checked once a minute. With CREDIT_LEDGER_OPS_PORT, only `status` is answered here."""
     health = health_of(request)
     return await readiness_reply(health, details=not health.ops)
 
@@ -122,6 +123,8 @@ async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer | ReadinessStat
 async def readiness_reply(health: Health, *, details: bool = True) -> JsonAnswer[ReadinessAnswer | ReadinessStatus]:
     """The answer of /readyz, with or without its details."""
     found = await health.readiness.get(lambda: readiness(health))
+    if health.draining.begun:
+        found = {**found, "status": "unavailable", "checks": {**found["checks"], "processes": False}}
     shown: ReadinessAnswer | ReadinessStatus = found if details else {"status": found["status"]}
     return JsonAnswer(shown, 200 if found["status"] == "ok" else 503)
 

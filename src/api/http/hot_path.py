@@ -12,6 +12,7 @@ from api.contract.problems import Problem
 from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
+from api.http.draining import CLOSE, Draining, saying_close
 from api.http.methods import HeadAndOptions
 from api.http.query_routes import QueryRoutes
 from api.http.requests.authentication import Authentication
@@ -26,14 +27,12 @@ from people.api_keys import KeyRing
 MAX_REQUESTS = 8_192
 """The number of concurrent requests of a process, open streams included. Further ones are refused."""
 _ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
-_CLOSE = (b"connection", b"close")
-"""Told with a refusal of a request whose body was not read. The server ends the connection, because what follows on it
-would be the rest of that body. A client that is not told may send its next request on a connection that ends at that
-moment, and get no answer (RFC 9112, section 9.6)."""
 _WITH_BODY = frozenset({"POST", "PUT"})
 """The methods of requests that have a body."""
 _FIRST_REFUSAL = 400
-"""The smallest status of answers for which a body may not be read."""
+"""The smallest status of answers for which a body may not be read. The server then ends the connection, because what
+follows on it would be the rest of that body. A client that is not told may send its next request on a connection that
+ends at that moment, and get no answer."""
 
 
 class HotPath:
@@ -52,6 +51,7 @@ class HotPath:
         queries: QueryRoutes,
         webhooks: WebhookEntrance,
         keys: KeyRing,
+        draining: Draining,
         pages: str,
     ) -> None:
         self.app = app
@@ -61,6 +61,7 @@ class HotPath:
         self._queries = queries
         self._webhooks = webhooks
         self._is_limited = keys.rates is not None
+        self._draining = draining
         self._deduct = OPERATIONS["deduct"]
         self._pages = f"{pages}/"
         self._requests = 0
@@ -71,6 +72,8 @@ class HotPath:
         if scope["type"] != "http":
             await self.framework(scope, receive, send)
             return
+        if self._draining.begun:
+            send = saying_close(send)
         encoded = PERCENT in scope["raw_path"]
         if encoded:
             scope = with_encoded_slashes(scope)
@@ -125,7 +128,7 @@ class HotPath:
     async def _send(self, scope: Scope, send: Send, problem: Problem) -> None:
         reply = problem_reply(problem)
         if scope["method"] in _WITH_BODY:
-            reply.headers.append(_CLOSE)
+            reply.headers.append(CLOSE)
         reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
         await send_reply(send, reply)
 
@@ -135,7 +138,7 @@ class HotPath:
         except ClientLeft:
             return  # before the end of its body: nothing is executed
         if reply.status >= _FIRST_REFUSAL and not scope[BODY_READ]:
-            reply.headers.append(_CLOSE)
+            reply.headers.append(CLOSE)
         await send_reply(send, reply)
 
 
@@ -144,7 +147,7 @@ def _closing(scope: Scope, send: Send) -> Send:
 
     async def close(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] >= _FIRST_REFUSAL and not scope[BODY_READ]:
-            message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+            message = {**message, "headers": [*message.get("headers", ()), CLOSE]}
         await send(message)
 
     return close

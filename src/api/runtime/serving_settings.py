@@ -39,6 +39,13 @@ class ServingSettings(BaseSettings):
         description="seconds after which the database ends a statement of a query, before 503 `query_timeout`; 0 sets "
         "no limit; commands and migrations are never ended",
     )
+    drain_seconds: float = Field(
+        3.0,
+        ge=0,
+        le=600,
+        description="seconds for which a service that gets SIGTERM goes on answering, with 503 at `/readyz` and "
+        "`Connection: close` on every answer, before it stops",
+    )
     tls_certificate: Path | None = Field(
         None,
         description="a PEM file with the certificate of the service and those that lead to its issuer: with it, the "

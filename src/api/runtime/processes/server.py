@@ -26,6 +26,7 @@ from api.runtime.listening.certificate import check_certificate
 from api.runtime.listening.connections import places
 from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
 from api.runtime.mail import where_mail_goes
+from api.runtime.processes.draining import drain_before_stop
 from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
@@ -172,6 +173,7 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
         ssl_cert=settings.tls_certificate,
         ssl_key=settings.tls_key,
     )
+    drain_before_stop(server.on_startup, settings.drain_seconds)
     logging.getLogger("_granian").addFilter(_is_not_early)
     with _listen_errors(address):
         server.serve(target_loader=_load_app, wrap_loader=False)
