@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from people.api_keys import create_key
 from tests.dashboard.acting import fields_of
 from tests.dashboard.conftest import NewVisit
 from tests.dashboard.guests import ROOT, operator, person
@@ -80,6 +81,20 @@ def test_nobody_opens_the_checkout_of_another(service: Service) -> None:
         assert stranger.post(path, data={"csrf": token, "decision": "pay"}).status_code == 404
     assert service.get(f"/v1/checkouts/{made['checkout_id']}").json()["state"] == "open"
     assert operator(service).get(borrowed).status_code == 404
+
+
+def test_who_only_reads_buys_nothing_and_plays_no_payment(service: Service) -> None:
+    account = service.open_account()
+    made = checkout_of(service, account, package="pack")
+    reader = operator(service, create_key(service.conninfo, "reads", ["ledger:read"]))
+    seller = operator(service, create_key(service.conninfo, "sells", ["ledger:read", "portal:write"]))
+    plans, checkout = (f"{ROOT}/accounts/{account}/{page}" for page in ("plans", f"checkout/{made['checkout_id']}"))
+    bought = {"kind": "package", "id": "pack", "price": "once", "key": "k", "decision": "pay"}
+    for page, button in ((plans, "Buy<"), (checkout, ">Pay<")):
+        assert button in seller.get(page).text
+        assert button not in reader.get(page).text
+        assert reader.post(page, data={**bought, **fields_of(reader.get(page))}).status_code == 403
+    assert service.get(f"/v1/checkouts/{made['checkout_id']}").json()["state"] == "open"
 
 
 def test_one_form_makes_one_checkout(service: Service) -> None:

@@ -130,6 +130,8 @@ _OWN = Access((READ,), holder=True)
 _OPERATOR = Access((READ,))
 _OWN_SUBSCRIPTION = Access((MANAGE,), holder=True)
 """The pages on which the holder of an account changes something: docs/adr/0081-changes-of-subscriptions.md."""
+_BUYING = Access((PORTAL, MANAGE), holder=True)
+"""What is bought on a page: the scopes are those of `POST /v1/checkouts`."""
 _PAGE = "/accounts/{account_id}"
 
 PAGES: dict[str, Access] = {
@@ -149,9 +151,9 @@ PAGES: dict[str, Access] = {
     f"GET {_PAGE}/payments/{{payment_id}}/receipt.pdf": _OWN,
     f"GET {_PAGE}/statement.pdf": _OWN,
     f"GET {_PAGE}/plans": _OWN,
-    f"POST {_PAGE}/plans": _OWN,
+    f"POST {_PAGE}/plans": _BUYING,
     f"GET {_PAGE}/checkout/{{checkout_id}}": _OWN,
-    f"POST {_PAGE}/checkout/{{checkout_id}}": _OWN,
+    f"POST {_PAGE}/checkout/{{checkout_id}}": _BUYING,
     f"GET {_PAGE}/updates": _OWN,
     f"GET {_PAGE}/subscription/upgrade": _OWN_SUBSCRIPTION,
     f"POST {_PAGE}/subscription/upgrade": _OWN_SUBSCRIPTION,

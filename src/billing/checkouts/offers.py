@@ -36,7 +36,10 @@ def price_of(entry: Entry, name: str | None) -> Price | None:
 
 
 def check_amounts(sold: Plan | Package, price: Price | None, quantity: int) -> None:
-    """Check that so many of what is sold are not more than a ledger counts. Raises InvalidField."""
+    """Check that what is sold costs something, if it can be had again and again, and that so many of it are not more
+    than a ledger counts. Raises InvalidField."""
+    if isinstance(sold, Package) and price is not None and not price.amount_minor:
+        raise InvalidField("package", "costs nothing: its credits are given with a grant, and cannot be bought")
     if max(sold.credits, price.amount_minor if price else 0) * quantity > MAX_AMOUNT:
         raise InvalidField("quantity", "is too large: the credits or the money exceed what a ledger counts", quantity)
     if isinstance(sold, Plan) and max(sold.credits, sold.trial.credits if sold.trial else 0) > MAX_WINDOW_CREDITS:

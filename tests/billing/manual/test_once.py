@@ -77,6 +77,13 @@ async def test_what_begins_without_a_payment_is_had_once_by_its_quantity_too(til
     assert (await till.buy("ada", "plan", "lite", quantity=2)).amount_minor == 2_000
 
 
+async def test_a_package_that_costs_nothing_is_not_had_again_and_again(till: Till) -> None:
+    await till.desk.open("ada")
+    with pytest.raises(InvalidField, match="its credits are given with a grant"):
+        await till.buy("ada", "package", "present")
+    assert await till.desk.available("ada") == 0
+
+
 async def test_a_period_that_was_played_is_worth_nothing_where_money_is_real(till: Till) -> None:
     with playing(till):
         name = name_of(await till.subscribe("ada", "lite"))

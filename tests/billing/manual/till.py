@@ -102,7 +102,7 @@ class Till:
 
 
 def entries() -> list[Wanted]:
-    """What is sold: two plans of one group, with some prices, one without, and a package."""
+    """What is sold: two plans of one group, with some prices, one without, and packages, one of which costs nothing."""
 
     def price(name: str, amount: int, **interval: int) -> dict[str, Any]:
         return {"price": name, "amount_minor": amount, "currency": "EUR", "interval": interval}
@@ -117,9 +117,12 @@ def entries() -> list[Wanted]:
         "tried": {**tried, "trial": {"days": 10, "credits": 50}, "prices": [price("monthly", 2_000, months=1)]},
         "gift": {"name": "Gift", "credits": 20, "prices": [price("monthly", 0, months=1)]},
     }
-    pack = {"name": "Pack", "credits": PACK, "prices": [{"price": "once", "amount_minor": 600, "currency": "EUR"}]}
+    packages = {
+        name: {"name": name, "credits": PACK, "prices": [{"price": "once", "amount_minor": amount, "currency": "EUR"}]}
+        for name, amount in (("pack", 600), ("present", 0))
+    }
     found = [Wanted(name, Plan.model_validate(body)) for name, body in plans.items()]
-    return [*found, Wanted("pack", Package.model_validate(pack))]
+    return [*found, *(Wanted(name, Package.model_validate(body)) for name, body in packages.items())]
 
 
 @asynccontextmanager

@@ -6,6 +6,8 @@ from secrets import token_urlsafe
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.contract.scopes import PAGES
+from api.dashboard.current_user import user_of
 from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import PlanCard, plan_card_of
 from api.dashboard.rendering import page
@@ -17,6 +19,8 @@ from billing.changes.foreseeing import Foreseen
 from billing.changes.targets import Offer
 from billing.checkouts.offers import ACTIVE
 from billing.plans import Plan
+
+_BUY = PAGES["POST /accounts/{account_id}/plans"]
 
 
 async def plans(request: Request) -> Response:
@@ -36,7 +40,7 @@ async def plans(request: Request) -> Response:
         packages=await entries_of(reads, "package", listed=True),
         current_plan=card.active["plan"] if card.active is not None else None,
         changes=await _changes(request, account_id, card, offered),
-        buying=token_urlsafe(16),
+        buying=token_urlsafe(16) if user_of(request).may(_BUY) else None,
     )
 
 

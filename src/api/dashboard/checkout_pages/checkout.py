@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from api.contract.scopes import PAGES
 from api.dashboard.current_user import CurrentUser, Operator, account_path, page_not_found, root_of, user_of
 from api.dashboard.formatting import day
 from api.dashboard.forms import read_form
@@ -32,6 +33,8 @@ STATES = {
     "expired": ("expired", ""),
 }
 """The word of each state, and its tone."""
+
+_PLAY = PAGES["POST /accounts/{account_id}/checkout/{checkout_id}"]
 
 
 class _Ways(NamedTuple):
@@ -63,7 +66,7 @@ async def play_payment(request: Request) -> Response:
     """Play what a payment provider would tell. Raises HTTPException 404 where payments are not played."""
     form = await read_form(request)
     found, _ = await _found(request)
-    if not _ways(request, found).plays:
+    if not _is_played(request, found):
         page_not_found()
     payments, here = payments_of(request), _path_of(request, found)
     match form.get("decision"):
@@ -93,11 +96,18 @@ async def _found(request: Request) -> tuple[Checkout, Entry]:
 
 
 def _ways(request: Request, found: Checkout) -> _Ways:
-    mode = options_of(request).manual
-    payable = found.state in ("open", "expired") and found.amount_minor > 0
-    ours = payable and found.provider == MANUAL
-    elsewhere = found.url if payable and found.provider != MANUAL and found.state == "open" else None
-    return _Ways(ours and mode != "test", ours and mode == "test", elsewhere)
+    is_played = _is_played(request, found)
+    ours = _is_payable(found) and found.provider == MANUAL
+    elsewhere = found.url if _is_payable(found) and not ours and found.state == "open" else None
+    return _Ways(ours and not is_played, is_played and user_of(request).may(_PLAY), elsewhere)
+
+
+def _is_played(request: Request, found: Checkout) -> bool:
+    return _is_payable(found) and found.provider == MANUAL and options_of(request).manual == "test"
+
+
+def _is_payable(found: Checkout) -> bool:
+    return found.state in ("open", "expired") and found.amount_minor > 0
 
 
 def _receipt(request: Request, found: Checkout) -> Receipt:
