@@ -27,7 +27,8 @@ PathToVerify = Annotated[
     Path | None,
     typer.Argument(
         metavar="PATH",
-        help="An exported bundle, a log in JSON Lines, or a statement. Default: the ledger of the settings.",
+        help="An exported bundle, a log in JSON Lines, a statement, or the PDF of a document. Default: the ledger of "
+        "the settings.",
         show_default=False,
     ),
 ]
@@ -61,6 +62,14 @@ Since = Annotated[
     ),
 ]
 SignedOnly = Annotated[bool, typer.Option("--signed-only", help="A fault if no checkpoint covers the last events.")]
+Fonts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Fonts for a PDF with names in other scripts, such as those of its ledger.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -81,6 +90,7 @@ class _Wanted:
     checkpoints: Path | None
     keys: Sequence[VerifyingKey]
     expected: Expected
+    fonts: Sequence[Path]
 
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
@@ -96,6 +106,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         at_least: AtLeast = 0,
         since: Since = None,
         signed_only: SignedOnly = False,
+        fonts: Fonts = None,
         json: Json = False,
     ) -> None:
         """Check that nothing was changed, removed or added.
@@ -107,7 +118,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         if since is not None and account is not None:
             raise typer.BadParameter("this option is for a whole log, not for an account", param_hint="--since")
         expected = Expected(at_least, since, signed_only)
-        wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []], expected)
+        folders = (fonts,) if fonts is not None else ()
+        wanted = _Wanted(path, account, checkpoints, [_key(text) for text in key or []], expected, folders)
         with reported(FAILURES, otherwise=UNCHECKED), showing_progress() as progress:
             report = _verified(wanted, progress, load_settings)
         typer.echo(orjson.dumps(report.as_json()).decode() if json else report.as_text())
@@ -116,7 +128,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
 
 def _verified(wanted: _Wanted, progress: Progress, load_settings: Callable[[], Settings]) -> Report:
     if wanted.path is not None:
-        return verify_path(wanted.path, offline.Trusting(wanted.checkpoints, wanted.keys, wanted.expected), progress)
+        trusted = offline.Trusting(wanted.checkpoints, wanted.keys, wanted.expected, wanted.fonts)
+        return verify_path(wanted.path, trusted, progress)
     settings = load_settings()
     trusting = online.Trusting(wanted.checkpoints or settings.checkpoints, wanted.keys, wanted.expected, COMPONENTS)
     with unchanged_database(settings) as conninfo:

@@ -114,7 +114,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "overloaded": (503, "The ledger is busy"),
     "unavailable": (503, "The database cannot be reached"),
     "storage_full": (503, "The database has no room left"),
-    "document_unavailable": (503, "The document cannot be signed now"),
+    "document_unavailable": (503, "The document cannot be made now"),
     "projection_unavailable": (503, "A projection is being built"),
     "query_timeout": (503, "The query took too long"),
     "public_url_required": (503, "The public address of the service is not set"),

@@ -52,12 +52,10 @@ class Print:
 
 def print_pdf(wanted: Print, fonts: Fonts, folders: Sequence[Path] = ()) -> bytes:
     """The PDF. `folders` have fonts beside those of the system. Raises LacksGlyphs, and CannotPrint for all else."""
-    logo = b64decode(wanted.logo) if wanted.logo is not None else b""
-    logo_name = f"logo.{'png' if logo.startswith(PNG) else 'svg'}" if logo else None
-    figures = {**wanted.figures, "logo": logo_name, "fonts": [FONT]}
+    figures = {**wanted.figures, "logo": "logo.svg" if wanted.logo is not None else None, "fonts": [FONT]}
     sources = {**_sources(wanted.template), "figures.json": orjson.dumps(figures), "proof.json": wanted.proof}
-    if logo_name is not None:
-        sources[logo_name] = logo
+    if wanted.logo is not None:
+        sources["logo.svg"] = _as_svg(wanted.logo)
     compiler = _compiler(fonts, tuple(folders))
     try:
         return _printed(compiler, sources, ("a-3b", "ua-1"))
@@ -67,12 +65,23 @@ def print_pdf(wanted: Print, fonts: Fonts, folders: Sequence[Path] = ()) -> byte
         return _printed(compiler, sources, ())
 
 
+def _as_svg(logo: str) -> bytes:
+    """A picture as SVG. The printer takes only texts, so a PNG is put into one, with the size that its head says."""
+    content = b64decode(logo)
+    if not content.startswith(PNG):
+        return content
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    size = f'width="{width}" height="{height}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}><image {size} href="data:image/png;base64,{logo}"/></svg>'
+    ).encode()
+
+
 def _printed(compiler: Any, sources: Any, standards: _Standards) -> bytes:
-    from typst import TypstError
 
     try:
         pdf = compiler.compile(sources, pdf_standards=[*standards])
-    except TypstError as error:
+    except RuntimeError as error:  # TypstError is one, and some are plain
         problem = str(error)
         raise (LacksGlyphs if _NO_GLYPH in problem else CannotPrint)(problem) from error
     assert isinstance(pdf, bytes)

@@ -34,6 +34,8 @@ class Trusting:
     keys: Sequence[VerifyingKey] = ()
     """Empty for the key in the file or the folder."""
     expected: Expected = NOTHING
+    fonts: Sequence[Path] = ()
+    """Folders with the fonts that a document needs, if it needs others than those of the printer."""
 
 
 def verify_path(path: Path, trusting: Trusting, progress: Progress) -> Report:
@@ -55,7 +57,7 @@ def _verify(path: Path, trusting: Trusting, progress: Progress, report: Report) 
     if path.suffix == ".html":
         raise CannotVerify(f"{path} is a page for people; verify the JSON file of the statement")
     if beginning.startswith(PDF) or path.suffix == ".pdf":
-        verify_pdf(path, trusting.keys, trusting.expected, report)
+        verify_pdf(path, trusting.keys, trusting.expected, trusting.fonts, report)
     elif beginning == BEGIN or path.suffix == ".json":
         _verify_statement(path, trusting, report)
     else:

@@ -18,7 +18,9 @@ from ledger.proof.walk import Breach, Place, shown
 _HOLDS = "its proof holds, but its pages cannot be compared"
 
 
-def verify_pdf(path: Path, keys: Sequence[VerifyingKey], expected: Expected, report: Report) -> None:
+def verify_pdf(
+    path: Path, keys: Sequence[VerifyingKey], expected: Expected, fonts: Sequence[Path], report: Report
+) -> None:
     """Verify the PDF of a receipt, an invoice or a statement. Raises Breach, CannotVerify and OSError."""
     report.what = f"the document {path.name}"
     if expected.since is not None:
@@ -34,12 +36,12 @@ def verify_pdf(path: Path, keys: Sequence[VerifyingKey], expected: Expected, rep
     report.events, report.accounts, report.checkpoints = len(verified.events), 1, 1
     report.signed, report.keys = verified.checkpoint.size, [verified.signed_by.text]
     report.facts, report.lines = _facts(verified), [_line(verified)]
-    report.unchecked = _compare(pdf, verified, attachment)
+    report.unchecked = _compare(pdf, verified, attachment, fonts)
     if report.unchecked is None:
         report.lines.append("its pages are, byte for byte, what these events print")
 
 
-def _compare(pdf: bytes, verified: VerifiedDocument, attachment: bytes) -> str | None:
+def _compare(pdf: bytes, verified: VerifiedDocument, attachment: bytes, fonts: Sequence[Path]) -> str | None:
     """Make the PDF again. None when it is the same; else why it cannot be compared here. Raises Breach."""
     claims = verified.document.claims
     if claims.printer != printer():
@@ -47,7 +49,7 @@ def _compare(pdf: bytes, verified: VerifiedDocument, attachment: bytes) -> str |
             f"its proof holds, but its pages cannot be compared: {shown(claims.printer)} made them, here is {printer()}"
         )
     try:
-        again = pdf_of(verified, attachment)
+        again = pdf_of(verified, attachment, fonts)
     except CannotPrint as problem:
         return f"{_HOLDS}: {problem}"
     if again == pdf:

@@ -1,6 +1,7 @@
 """Prints documents beside the event loop: a few at once, and a bounded number that wait."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from api.contract.problems import Problem
 from audit.documents.document import Claims, Kind
 from audit.documents.making import Evident, Signed, sign_document
 from audit.documents.pages import pdf_of
-from audit.documents.printing import LacksGlyphs
+from audit.documents.printing import CannotPrint, LacksGlyphs
 
 AT_ONCE = 2
 """Documents that are printed at the same time: the printer is as fast as the processor."""
@@ -21,6 +22,7 @@ WAITING = 64
 PATIENCE = 30.0
 """Seconds after which a request is given up. The printer still finishes, and counts until then."""
 T = TypeVar("T")
+_log = logging.getLogger("credit_ledger.documents")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,16 @@ class Press:
         return Ready(name, kind, evident, claims, signed, f'"{sha256(signed.attachment).hexdigest()[:32]}"')
 
     async def pdf(self, ready: Ready) -> bytes:
-        """Print a document. Raises Problem when there are too many, and CannotPrint."""
-        return await self._run(lambda: self._printed(ready))
+        """Print a document. Raises Problem when there are too many, or when it cannot be printed, as a bad logo."""
+        try:
+            return await self._run(lambda: self._printed(ready))
+        except CannotPrint as problem:
+            _log.error("a document cannot be printed: %s", problem)
+            raise Problem(
+                "document_unavailable",
+                "The document cannot be printed. An operator finds the reason in the log of the service.",
+                retry_after=10,
+            ) from problem
 
     def _printed(self, ready: Ready) -> bytes:
         """The PDF, with other fonts if those of the printer lack a character: then the document says so."""
