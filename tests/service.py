@@ -30,8 +30,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.app import create_app
 from api.runtime.database import as_url
+from api.runtime.processes.logs import LOG_FORMAT
 from api.runtime.processes.projector import project
-from api.runtime.settings import LOG_FORMAT, Settings, load_settings
+from api.runtime.settings import Settings, load_settings
 
 ADMIN_KEY = "a-key-for-tests"
 WEBHOOK_SECRET = "whsec_for_tests"

@@ -1,6 +1,5 @@
 """The service as an ASGI application: its routes, its parts and its background tasks."""
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -54,6 +53,7 @@ from api.runtime.mail import mailer_of
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.logs import start_logging
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.rate_sharing import SHARED_RATES
 from api.runtime.processes.restarts import FOLDER, Restarts
@@ -61,7 +61,7 @@ from api.runtime.processes.scheduling import let_others_finish
 from api.runtime.processes.shutdown import call_at_shutdown
 from api.runtime.processes.traceback_limit import limit_tracebacks
 from api.runtime.processes.worker_group import group_of_workers
-from api.runtime.settings import LOG_FORMAT, Settings, load_settings
+from api.runtime.settings import Settings, load_settings
 from api.runtime.sweeper import Sweeper
 from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
@@ -349,7 +349,7 @@ def from_environment() -> ASGIApp:
     """The service of a worker process. All of its settings are in the environment."""
     _restore_signal_handlers()
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    start_logging(settings.log_level, settings.log_format)
     limit_tracebacks()
     let_others_finish()
     url = settings.database_url

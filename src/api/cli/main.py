@@ -13,8 +13,9 @@ from typer.main import get_group
 
 from api.cli.errors import reported
 from api.runtime.processes.garbage_collection import import_without_collection
+from api.runtime.processes.logs import start_logging
 from api.runtime.processes.safe_path import use_safe_path
-from api.runtime.settings import LOG_FORMAT, Settings, load_settings, unknown_variables, use_config
+from api.runtime.settings import Settings, load_settings, unknown_variables, use_config
 
 COMMANDS = {
     "serve": "api.cli.serve",
@@ -57,7 +58,7 @@ def start() -> None:
 def _settings(**given: object) -> Settings:
     settings = load_settings(**given)
     use_config(os.environ)
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    start_logging(settings.log_level, settings.log_format)
     for name in unknown_variables(os.environ):
         logging.getLogger("credit_ledger").warning("%s is not a setting of this program", name)
     return settings

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -53,6 +54,9 @@ class ServingSettings(BaseSettings):
     )
     tls_key: Path | None = Field(
         None, validate_default=True, description="a PEM file with the key of that certificate, without a password"
+    )
+    log_format: LogFormat = Field(
+        "text", description="the form of the log: lines for people, or a JSON object on each line"
     )
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
 

@@ -37,7 +37,6 @@ CONFIG = "CREDIT_LEDGER_CONFIG"
 TEST_PREFIX = "CREDIT_LEDGER_TEST_"
 """Variables with this prefix are for the tests, and are never settings of the service."""
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _DATABASE_URLS = ("database_url", "owner_url")
 _PERCENT_ENCODE = (
     "; in its user name and password, percent-encode what is special: %40 for @, %2F for /, %3A for :, %25 for %"

@@ -92,7 +92,7 @@ def as_problem(error: Exception, request_id: str) -> Problem:
         case _ if isinstance(error, LOST):  # of a query or a dry run; the committer handles its own
             return as_problem(StorageFull() if isinstance(error, DiskFull) else Unavailable(), request_id)
         case _:
-            _log.error("request %s failed", request_id, exc_info=error)
+            _log.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
             return Problem(
                 "internal_error",
                 "The service failed to answer this request. Its log has the cause with the request id.",

@@ -17,9 +17,10 @@ import uvloop
 
 from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.logs import start_logging
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.restarts import Restarts
-from api.runtime.settings import FILE, LOG_FORMAT, Settings, load_settings, secret_settings, variable
+from api.runtime.settings import FILE, Settings, load_settings, secret_settings, variable
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store import EventLog, Feed
@@ -104,7 +105,7 @@ def main() -> None:
         signal_at_end_of(int(sys.argv[1]), signal.SIGTERM)
     os.nice(_NICENESS)
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    start_logging(settings.log_level, settings.log_format)
     tune_garbage_collection()
     uvloop.run(_project_until_signal(settings))
 

@@ -28,6 +28,7 @@ from api.runtime.listening.listen_address import CannotListen, ListenAddress, bi
 from api.runtime.mail import where_mail_goes
 from api.runtime.processes.draining import drain_before_stop
 from api.runtime.processes.garbage_collection import import_without_collection
+from api.runtime.processes.logs import for_the_server
 from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
@@ -167,6 +168,7 @@ def _serve_http(settings: Settings, address: ListenAddress) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=IDLE * 1_000, max_buffer_size=MAX_HEAD),
         log_level=LogLevels(settings.log_level),
         log_access=False,
+        log_dictconfig=for_the_server(settings.log_format),
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=STOP,

@@ -1,0 +1,47 @@
+"""The log of a process: lines of text for people, or a JSON object on each line for programs that gather logs."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from api.runtime.serving_settings import LogFormat
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_TOLD = ("request_id",)
+"""What a record may have beside its message."""
+
+
+class JsonLines(logging.Formatter):
+    """A record as one JSON object: its time, level, logger, process and message, and its request id and exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        found: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        found |= {name: getattr(record, name) for name in _TOLD if hasattr(record, name)}
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.formatException(record.exc_info)
+        if record.exc_text:
+            found["exception"] = record.exc_text
+        return json.dumps(found, default=str)  # any text will do, also one that is no UTF-8
+
+
+def start_logging(level: str, form: LogFormat) -> None:
+    """Let this process log on stderr what is at least as severe as a level, unless it logs already."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(LOG_FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+def for_the_server(form: LogFormat) -> dict[str, Any]:
+    """What the HTTP server's configuration of logging has other than by default."""
+    if form == "text":
+        return {}
+    lines = {"()": "api.runtime.processes.logs.JsonLines"}
+    return {"formatters": {"generic": lines, "access": lines}}
