@@ -84,6 +84,10 @@ class _Meter:
         return Figure(self._sync, answered / seconds, *costs, recorded / max(commits, 1))
 
 
+ONE_CREDIT = '"amount":1'
+"""What a deduction asks for, as the beginning of its body."""
+
+
 def http_load(
     stand: Stand,
     service: Running,
@@ -94,13 +98,14 @@ def http_load(
     commands: int = 0,
     word: str = "account",
     members: int = 0,
+    asked: str = ONE_CREDIT,
 ) -> Figure:
-    """wrk on a service: `commands` in each request, or (0) deductions by themselves.
+    """wrk on a service: `commands` in each request, or (0) deductions by themselves, with the fields of `asked`.
 
     The names of the accounts begin with `word`, and each deduction names one of so many `members`, or (0) none.
     """
     meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
-    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, word, str(members)]
+    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, word, str(members), asked]
     result = _wrk(SCRIPT, service, connections, seconds, arguments)
     figure = meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
     return replace(figure, p99=result["p99"] / 1e3)
@@ -110,7 +115,7 @@ def warm_up(
     stand: Stand, service: Running, *, connections: int, seconds: int, accounts: int = ACCOUNTS, commands: int = 0
 ) -> dict[str, int]:
     """The same load; what wrk counted, which may be nothing yet."""
-    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, "account", "0"]
+    arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, "account", "0", ONE_CREDIT]
     return _wrk(SCRIPT, service, connections, seconds, arguments)
 
 

@@ -1,18 +1,19 @@
 -- The load that wrk makes: deductions of one credit, each under a key that was never used before.
 --
 -- Arguments: how many accounts; commands in one request (0: a deduction by itself, on its own route); what the keys
--- of this run begin with; the API key; what the names of accounts begin with; how many members use them (0: none is named). Accounts come in an order that is spread out and meets all of them.
+-- of this run begin with; the API key; what the names of accounts begin with; how many members use them (0: none is named); what each deduction asks for. Accounts come in an order that is spread out and meets all of them.
 -- Keys count up from a number of nine digits, so that all requests have one length.
 
 local STRIDE = 7919 -- a prime: no common divisor with the number of accounts
 local STEP = 3001 -- each run begins with other accounts: short ones would meet the same few
-local accounts, commands, prefix, members
+local accounts, commands, prefix, members, asked
 local names = {}
 local n = 100000000
 local head
 
 function init(args)
     accounts, commands, prefix, members = tonumber(args[1]), tonumber(args[2]), args[3], tonumber(args[6])
+    asked = args[7]
     n = n + tonumber(string.match(prefix, "%d+")) * STEP
     for i = 0, accounts - 1 do
         names[i] = string.format("%s-%05d", args[5], i)
@@ -35,7 +36,7 @@ end
 function deduction()
     n = n + 1
     local key = prefix .. n
-    local body = '{"amount":1,"task_id":"' .. key .. '"' .. usage() .. '}'
+    local body = '{' .. asked .. ',"task_id":"' .. key .. '"' .. usage() .. '}'
     return "POST /v1/accounts/" .. names[n * STRIDE % accounts] .. "/deductions HTTP/1.1" .. head
         .. "Idempotency-Key: " .. key .. "\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
 end

@@ -27,6 +27,7 @@ from benchmarks.measures.limits import limits
 from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
 from benchmarks.measures.pages import pages
+from benchmarks.measures.priced import priced
 from benchmarks.measures.questions import questions
 from benchmarks.measures.receipts import receipts
 from benchmarks.measures.single import hot, single
@@ -42,6 +43,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "single": single,
     "hot": hot,
     "limits": limits,
+    "priced": priced,
     "batch": batch,
     "webhooks": webhooks,
     "receipts": receipts,
@@ -63,9 +65,21 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
 }
 BY_NAME_ALONE = {"growth"}
 """Those that no run has unless it names them: they take hours and tens of gigabytes."""
-UNDER_LOAD = {"single", "hot", "limits", "batch", "imports", "latency", "questions", "lag", "cold-start", "growth"}
+UNDER_LOAD = {
+    "single",
+    "hot",
+    "limits",
+    "priced",
+    "batch",
+    "imports",
+    "latency",
+    "questions",
+    "lag",
+    "cold-start",
+    "growth",
+}
 """Those that need wrk."""
-APART = {"cold-start", "growth", "limits", "receipts", "webhooks"}
+APART = {"cold-start", "growth", "limits", "priced", "receipts", "webhooks"}
 """Those with accounts of their own."""
 
 

@@ -49,7 +49,7 @@ def limits(bench: Bench) -> None:
 def _report(bench: Bench, what: str, free: list[Figure], limited: list[Figure]) -> None:
     bench.report.add_load(f"limits: {what}, no limits", free)
     bench.report.add_load(f"limits: {what}, 3 limits", limited)
-    without, with_limits = _cpu(free), _cpu(limited)
+    without, with_limits = cpu(free), cpu(limited)
     bench.report.add(
         Row(
             f"CPU time of a deduction with 3 limits and {MEMBERS} members, {what}",
@@ -62,5 +62,6 @@ def _report(bench: Bench, what: str, free: list[Figure], limited: list[Figure]) 
     )
 
 
-def _cpu(turns: list[Figure]) -> float:
+def cpu(turns: list[Figure]) -> float:
+    """The CPU time of one deduction, of the service and of PostgreSQL together."""
     return median(turn.service_cpu + turn.postgres_cpu for turn in turns)

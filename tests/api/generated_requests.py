@@ -35,6 +35,10 @@ BEYOND_A_SCHEMA = (
     "must have `months` or `days`, and not both",
     "must be absent, or have `every`",
     "is no limit: ",
+    "must have tiers of rising `up_to`",
+    "are equally specific, and some usage matches both",
+    "must have amounts with a common denominator",
+    "a float is not exact",  # 1.0 is an integer to JSON Schema
     "must be another account",
     "must be a `next_cursor` of this very list",
     "must not be before `from`",

@@ -208,7 +208,7 @@ def test_an_answer_has_all_the_fields_of_its_shape(service: Service, contract: C
         if operation in {"payment_dispute", "subscription"}
         else set()
     )  # one that opens voids nothing, and a first word takes nothing back
-    absent = {"limits", "uncollected", "waived", *voided} - {*answer, *schema["required"]}
+    absent = {"limits", "uncollected", "waived", "price", *voided} - {*answer, *schema["required"]}
     if_any = {"dry_run", "status", "idempotent_replayed", *absent}
     assert schema["properties"].keys() - if_any == answer.keys()
 

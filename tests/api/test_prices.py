@@ -200,12 +200,12 @@ def test_an_estimate_says_whether_the_account_could_pay(shop: Service) -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "body"),
-        ({"priced": True}, "body"),
-        ({"priced": True, "amount": 3, "usage": CHAT}, "body"),
-        ({"priced": False}, "body"),
-        ({"priced": 1, "usage": CHAT}, "priced"),
-        ({"amount": None}, "body"),
+        ({}, "amount"),
+        ({"priced": True}, "usage"),
+        ({"priced": True, "amount": 3, "usage": CHAT}, "amount"),
+        ({"priced": False}, "amount"),
+        ({"priced": 1, "usage": CHAT, "amount": 1}, "priced"),
+        ({"amount": None}, "amount"),
     ],
 )
 def test_amount_or_price(shop: Service, body: Json, field: str) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +14,8 @@ from pydantic import (
     Field,
     Strict,
     StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic.config import JsonDict
 
@@ -225,14 +226,26 @@ class Priceable(Body):
     NEEDS_AMOUNT: ClassVar[bool] = True
     """Whether one of the two must be said."""
 
-    @model_validator(mode="after")
-    def _has_amount_or_price(self) -> Self:
-        amount, priced = self.__dict__["amount"], self.__dict__["priced"]
-        if amount is None and not priced and self.NEEDS_AMOUNT:
-            raise ValueError("must have `amount`, or `priced` with the `usage` that is priced")
-        if priced and (amount is not None or self.__dict__["usage"] is None):
-            raise ValueError("that is `priced` must have `usage`, and no `amount`")
-        return self
+    priced: IsPriced = None
+    usage: UsageBody | None = Field(None, validate_default=True)
+    amount: Asked = Field(None, validate_default=True)
+
+    @field_validator("usage")
+    @classmethod
+    def _is_said_to_be_priced(cls, usage: UsageBody | None, info: ValidationInfo) -> UsageBody | None:
+        if usage is None and info.data.get("priced"):
+            raise ValueError("is required where `priced` is true")
+        return usage
+
+    @field_validator("amount")
+    @classmethod
+    def _is_said_unless_priced(cls, amount: int | None, info: ValidationInfo) -> int | None:
+        priced = info.data.get("priced")
+        if amount is None and not priced and cls.NEEDS_AMOUNT:
+            raise ValueError("is required, unless `priced` is true")
+        if amount is not None and priced:
+            raise ValueError("must be absent where `priced` is true")
+        return amount
 
 
 class DeductBody(Priceable):
@@ -240,10 +253,8 @@ class DeductBody(Priceable):
 
     ABOUT_ZERO = {"amount": "; usage that costs nothing is metered: POST /v1/accounts/{account_id}/usage"}
 
-    amount: Asked = None
     task_id: Id | None = Field(None, description="the idempotency key, when there is no header")
     description: Text | None = None
-    usage: UsageBody | None = None
     metadata: Metadata | None = None
     occurred_at: OccurredAt | None = None
     on_shortfall: OnShortfall | None = Field(
@@ -251,7 +262,6 @@ class DeductBody(Priceable):
         description="when fewer credits are available: `reject` (default), or take what is `available` and record the "
         "rest as uncollected",
     )
-    priced: IsPriced = None
 
 
 class ReverseBody(Body):
@@ -266,12 +276,12 @@ class ReverseBody(Body):
 class HoldBody(Priceable):
     """Reserve credits."""
 
-    amount: Asked = None
     expires_in_seconds: HoldSeconds | None = Field(None, description=f"default: {int(DEFAULT_HOLD.total_seconds())}")
     task_id: Id | None = None
     description: Text | None = None
-    usage: UsageBody | None = Field(None, description="what it is for; limits count it when it is placed")
-    priced: IsPriced = None
+    usage: UsageBody | None = Field(
+        None, description="what it is for; limits count it when it is placed", validate_default=True
+    )
 
 
 class CaptureBody(Priceable):
@@ -280,16 +290,14 @@ class CaptureBody(Priceable):
     model_config = ConfigDict(json_schema_extra={"oneOf": [_NOT_PRICED, _PRICED]})
     NEEDS_AMOUNT = False
 
-    amount: Amount | None = Field(None, description="default: all that is held")
+    amount: Amount | None = Field(None, description="default: all that is held", validate_default=True)
     final: bool | None = Field(None, description="whether the rest is released; default true")
     on_excess: OnExcess | None = Field(
         None,
         description="when the amount is larger than the hold: `reject` (default), `draw` the rest from the available "
         "credits, or take what of it is `available` and record the rest as uncollected",
     )
-    usage: UsageBody | None = None
     occurred_at: OccurredAt | None = None
-    priced: IsPriced = None
 
 
 class ExtendBody(Body):

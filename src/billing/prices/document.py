@@ -29,7 +29,11 @@ GLOB = r"^\*?([^\x00-\x1f\x7f-\x9f*]\*?)*$"
 def _as_text(value: object) -> object:
     if isinstance(value, float):
         raise ValueError('must be an integer, or a text such as "0.25" or "1/3": a float is not exact')  # noqa: TRY004
-    return str(value) if type(value) is int else value
+    if type(value) is not int:
+        return value
+    if not 0 <= value <= MAX_AMOUNT:
+        raise ValueError(f"must be from 0 to {MAX_AMOUNT}")
+    return str(value)
 
 
 ExactNumber = Annotated[

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, groupby
-from typing import NamedTuple
 
-from ledger.domain.pricing.exact import Scale
+from ledger.domain.pricing.charging import Prepared
 from ledger.domain.pricing.rates import Rate
-from ledger.domain.usage import Quantity, Usage
+from ledger.domain.usage import Usage
 
 _REMEMBERED = 4_096
 """The combinations of provider, model and metric whose rates are remembered."""
@@ -20,14 +19,6 @@ class AmbiguousRates(ValueError):
     def __init__(self, first: int, second: int) -> None:
         super().__init__(f"the rates {first} and {second} are equally specific, and some usage matches both")
         self.places = first, second
-
-
-class Fitting(NamedTuple):
-    """The rate that fits some usage, with its scale and the quantities that it charges."""
-
-    rate: Rate
-    scale: Scale
-    charged: tuple[Quantity, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,19 +43,19 @@ class PriceBook:
         others = tuple(rate for rate in by_specificity if "*" in rate.model)
         return cls(version, sha256, {model: tuple(those) for model, those in named.items()}, others)
 
-    def fitting(self, usage: Usage) -> Fitting | None:
-        """The most specific rate that matches some usage; None if none does."""
+    def fitting(self, usage: Usage) -> Prepared | None:
+        """The most specific rate that matches some usage, prepared; None if none does."""
         get = usage.get
         return _fitting(self, get("provider"), get("model"), get("metric"))
 
 
 @lru_cache(_REMEMBERED)
-def _fitting(book: PriceBook, *said: str | int | None) -> Fitting | None:
+def _fitting(book: PriceBook, *said: str | int | None) -> Prepared | None:
     provider, model, metric = (name if isinstance(name, str) else None for name in said)
     candidates = book.named.get(model, ()) if model is not None else (), book.others
     found = [next((one for one in rates if one.matches(provider, model, metric)), None) for rates in candidates]
     best = max((rate for rate in found if rate is not None), key=lambda rate: rate.specificity, default=None)
-    return None if best is None else Fitting(best, best.scale, best.charged)
+    return None if best is None else Prepared.of(best)
 
 
 def check_rates(rates: Sequence[Rate]) -> None:

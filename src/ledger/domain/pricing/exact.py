@@ -34,6 +34,11 @@ class Exact(NamedTuple):
 ZERO = Exact(0, 1)
 
 
+def is_exact(text: str) -> bool:
+    """Whether a text is that of an exact number."""
+    return _STORED.fullmatch(text) is not None
+
+
 def exact(text: str) -> Exact:
     """The number of a text. Raises ValueError for any other text."""
     found = _STORED.fullmatch(text)
