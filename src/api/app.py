@@ -36,6 +36,7 @@ from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
+from api.http.people import auth, user
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
@@ -49,7 +50,8 @@ from api.runtime.listening.announcement import START
 from api.runtime.listening.connections import ConnectionWatch
 from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
-from api.runtime.mail import mailer_of
+from api.runtime.people.mail import mailer_of
+from api.runtime.people.sign_in import people_here
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
@@ -123,11 +125,12 @@ def create_app(
         SessionWatch(ledger.log),
         dashboard_options(settings),
         ImportRuns(ledger, defaults),
+        people_here(settings, ledger),
         *received.parts,
         documents_in(settings),
         prices,
     )
-    sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
+    duties = {**_duties(settings, ledger, conninfo), "refusals": refusals.run, **received.work}
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:
@@ -137,8 +140,7 @@ def create_app(
             await prices.refresh()
             await received.inbox.read_key()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
-            work = {**_background(settings, wiring), "sweeper": sweeper.run, "refusals": refusals.run, **received.work}
-            work["mailer"] = mailer_of(settings, ledger, conninfo).run
+            work = {**_background(settings, wiring), **duties}
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with _obeying_signals(settings, wiring.health, follower):
@@ -192,10 +194,16 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
     }
 
 
+def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work]:
+    """What one process does for all, while it leads."""
+    sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
+    return {"sweeper": sweeper.run, "mailer": mailer_of(settings, ledger, conninfo).run}
+
+
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, estimates, prices, receipts, receiving, webhooks
-    parts = (*_QUERIES, *billing, health, portal_sessions)
+    parts = (*_QUERIES, *billing, health, portal_sessions, auth, user)
     for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)

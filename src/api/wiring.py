@@ -27,6 +27,7 @@ from billing.manual.payments import Payments
 from billing.prices.current import CurrentPrices
 from people.api_keys import KeyRing
 from people.sessions import SessionWatch
+from people.sign_in.people import People
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Wiring:
     session_watch: SessionWatch
     options: Options
     import_runs: ImportRuns
+    people: People | None
+    """Those who sign in here; None when nobody does."""
     inbox: Inbox
     webhooks: WebhookEntrance
     calls: Mapping[str, Calls]
@@ -80,4 +83,5 @@ def dashboard_options(settings: Settings) -> Options:
         settings.manual,
         settings.seller,
         settings.bank_details,
+        settings.proxy_networks,
     )

@@ -1,6 +1,6 @@
 """Mails: written in the transaction of their cause, and sent by the mailer afterwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,10 @@ class Mail:
     """How long the mail is of use to whoever gets it, such as the time in which its link can be opened."""
     wanted: bool = True
     """False: nobody gets the mail. It is written all the same, so that the request takes as long as another one."""
+
+    def unwanted(self) -> "Mail":
+        """The same for nobody."""
+        return replace(self, wanted=False)
 
 
 async def place(connection: Connection, mail: Mail, now: datetime) -> None:

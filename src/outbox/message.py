@@ -7,6 +7,9 @@ from email.utils import format_datetime, parseaddr
 from hashlib import sha256
 from typing import NamedTuple
 
+_LONGEST_LINE = 998
+"""Characters (RFC 5322, section 2.1.1)."""
+
 
 class Outgoing(NamedTuple):
     """A mail that is due."""
@@ -35,5 +38,10 @@ def message_of(mail: Outgoing, sender: str) -> EmailMessage:
     domain = parseaddr(sender)[1].rpartition("@")[2]
     message["Message-ID"] = f"<{sha256(mail.cause.encode()).hexdigest()[:32]}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.body)
+    message.set_content(mail.body, cte="7bit" if _is_plain(mail.body) else "quoted-printable")
     return message
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be sent as it is, so that whoever looks at the message finds its link in one piece."""
+    return text.isascii() and max(map(len, text.splitlines()), default=0) < _LONGEST_LINE

@@ -44,6 +44,8 @@ class Session:
     """The address in the product from which the person came."""
     expires_at: datetime
     ended_at: datetime | None
+    user_id: str | None = None
+    """The user who signed in here; None when the product or an API key vouches for the person."""
 
     def open(self, now: datetime) -> bool:
         """Whether the session is neither expired nor ended by a sign-out."""

@@ -53,6 +53,7 @@ from tests.postgres import owner
 from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, free_port, running_service, service_here
 
 LARGEST = 2**53 - 1
+ADA = {"email": "ada@example.com", "password": "correct horse battery"}
 A_BATCH = 1_000
 """Commands that are asked together: an atomic batch keeps a state for each of them."""
 
@@ -78,8 +79,9 @@ TABLE: dict[int, set[str]] = {
 """The table of the HTTP contract in the design."""
 
 MORE: dict[int, set[str]] = {
-    401: {"signature_invalid"},
+    401: {"signature_invalid", "wrong_credentials"},
     402: {"limit_reached"},
+    403: {"registration_closed", "email_not_verified"},
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
         *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),
@@ -96,6 +98,7 @@ MORE: dict[int, set[str]] = {
         *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
         *("already_cancelled", "not_cancelled", "payment_due"),
     },
+    410: {"token_spent"},
     414: {"query_too_large"},
     415: {"unsupported_media_type"},
     422: {
@@ -106,6 +109,7 @@ MORE: dict[int, set[str]] = {
         "subscriptions_limit_exceeded",
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
         *("catalog_limit_exceeded", "price_not_found", "statement_too_long"),
+        "password_too_weak",
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
@@ -742,6 +746,26 @@ def no_public_url(database: str, folder: Path) -> httpx.Response:
     return answer
 
 
+def of_people(path: str, body: dict[str, str], registration: str = "open") -> Callable[[str, Path], httpx.Response]:
+    """A request of a person, where people sign in."""
+
+    def post(database: str, folder: Path) -> httpx.Response:
+        settings = {"CREDIT_LEDGER_REGISTRATION": registration}
+        with service_here(database, folder, settings=settings) as service:
+            under_contract(service)
+            return service.post(path, body)
+
+    return post
+
+
+def not_verified(database: str, folder: Path) -> httpx.Response:
+    """The token of a registration opens nothing."""
+    with service_here(database, folder, settings={"CREDIT_LEDGER_REGISTRATION": "open"}) as service:
+        under_contract(service)
+        made = service.post("/api/auth/register", {**ADA, "name": "Ada"}).json()
+        return service.client.get("/api/user/sessions", headers={"Authorization": f"Bearer {made['token']}"})
+
+
 def product_of_another(conninfo: str, folder: Path) -> httpx.Response:
     """Two packages cannot be one product of a provider."""
     price = {"price": "once", "amount_minor": 100, "currency": "EUR", "products": {"stripe": "price_1"}}
@@ -829,6 +853,11 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "public_url_required": no_public_url,
     "document_unavailable": lost_signing_key,
     "statement_too_long": full_month,
+    "wrong_credentials": of_people("/api/auth/login", ADA),
+    "registration_closed": of_people("/api/auth/register", ADA, "invited"),
+    "email_not_verified": not_verified,
+    "token_spent": of_people("/api/auth/link/confirm", {"token": "unknown"}),
+    "password_too_weak": of_people("/api/auth/register", {**ADA, "password": "password123"}),
 }
 
 

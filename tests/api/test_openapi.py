@@ -14,6 +14,8 @@ from jsonschema_rs import Draft202012Validator
 from api.contract.answers.commands import ANSWERS
 from api.contract.operations import OPERATIONS as SERVED
 from api.contract.problems import STATUSES
+from api.contract.scopes import PEOPLE as HAS_SESSION
+from api.contract.scopes import route_name
 from tests.api.contract import Contract, the_app
 from tests.api.stage import MOVE_PATHS, OPERATIONS, PATHS, Ask, Json, asks, staged
 from tests.service import ADMIN_KEY, Service
@@ -52,6 +54,7 @@ QUERIES = {
     "/v1/checkouts/{checkout_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/webhooks": {200, 401, 403, 422, 429, 500, 503},
     "/v1/webhooks/{name}": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/api/user/sessions": {200, 401, 403, 404, 422, 500, 503},
     "/healthz": {200},
     "/readyz": {200, 503},
     "/metrics": {200, 404},
@@ -75,7 +78,26 @@ POSTED = [
 ]
 CHECKOUT = PORTAL | {200, 409, 501, 502}
 PUTS = ["/v1/plans/{plan_id}", "/v1/packages/{package_id}"]
+BODY = {400, 404, 413, 415, 422, 429, 500, 503}
+PEOPLE = {
+    ("post", "/api/auth/register"): BODY | {201, 403},
+    ("post", "/api/auth/verification"): BODY | {200, 401, 410},
+    ("post", "/api/auth/verification/resend"): BODY | {202},
+    ("post", "/api/auth/login"): BODY | {200, 401},
+    ("post", "/api/auth/logout"): {200, 401, 403, 404, 422, 500, 503},
+    ("post", "/api/auth/link"): BODY | {202},
+    ("post", "/api/auth/link/confirm"): BODY | {200, 410},
+    ("post", "/api/auth/reset"): BODY | {202},
+    ("post", "/api/auth/reset/confirm"): BODY | {200, 410},
+    ("post", "/api/auth/email/confirm"): BODY | {200, 410},
+    ("post", "/api/auth/email/undo"): BODY | {200, 410},
+    ("post", "/api/user/email"): BODY | {202, 401, 403},
+    ("post", "/api/user/password"): BODY | {200, 401, 403},
+    ("delete", "/api/user/sessions"): {200, 401, 403, 404, 422, 500, 503},
+    ("delete", "/api/user/sessions/{session_id}"): {200, 401, 403, 404, 422, 500, 503},
+}
 CONTRACT = [
+    *PEOPLE,
     *(("get", path) for path in QUERIES),
     *(("post", path) for path in POSTED),
     *(("put", path) for path in PUTS),
@@ -131,8 +153,10 @@ def test_every_route_says_how_it_can_fail() -> None:
     for (method, path), found in operations_of(the_document()).items():
         statuses = {int(status) for status in found["responses"]}
         assert 414 in statuses
-        statuses -= {414} if method == "get" else {414, 408}
-        if method == "get":
+        statuses -= {414, 408} if method in {"post", "put"} else {414}
+        if (method, path) in PEOPLE:
+            assert statuses == PEOPLE[method, path], path
+        elif method == "get":
             assert statuses == QUERIES[path], path
         elif method == "put":
             assert statuses == PUT
@@ -160,8 +184,9 @@ def test_every_route_says_how_it_can_fail() -> None:
             if int(status) >= 400 and path != "/readyz":
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
             later = {"429", "503", "409"} if method == "get" else {"429", "503"}
-            assert ("Retry-After" in answer.get("headers", {})) == (path.startswith("/v1") and status in later)
-    assert {status for status, _ in STATUSES.values()} <= COMMAND | CHECKOUT | {402, 405, 408, 414}
+            waits = path.startswith(("/v1", "/api")) and status in later
+            assert ("Retry-After" in answer.get("headers", {})) == waits
+    assert {status for status, _ in STATUSES.values()} <= COMMAND | CHECKOUT | {402, 405, 408, 410, 414}
 
 
 def test_everything_below_v1_asks_for_a_key() -> None:
@@ -169,7 +194,9 @@ def test_everything_below_v1_asks_for_a_key() -> None:
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for (method, path), found in operations_of(the_document()).items():
         is_signed = (method, path) == ("post", "/v1/webhooks/{name}")
-        assert ("security" in found) == (path.startswith("/v1/") and not is_signed)
+        session = HAS_SESSION.get(route_name(method.upper(), path), False)
+        assert ("security" in found) == (session or (path.startswith("/v1/") and not is_signed))
+        assert (found.get("security") == [{"session": []}]) == session
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

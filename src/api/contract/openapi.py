@@ -14,7 +14,8 @@ from api.contract.billing_bodies import CheckoutBody, DismissBody, EstimateBody,
 from api.contract.bodies import ACCOUNT_ID, MAX_BATCH, MAX_KEY, ONE_LINE, PortalSessionBody
 from api.contract.change_bodies import CancelBody, DowngradeBody, PortalBody, ReactivateBody, UpgradeBody
 from api.contract.operations import ALL_OPERATIONS, OPERATIONS, Operation
-from api.contract.scopes import MEANINGS, ROUTES, Scopes, route_name
+from api.contract.people.bodies import PEOPLE_BODIES
+from api.contract.scopes import MEANINGS, PEOPLE, ROUTES, Scopes, route_name
 from billing.plans import Package, Plan
 from ledger.domain.commands import MAX_ID
 
@@ -25,12 +26,13 @@ _PROBLEM_CONTENT: dict[str, Any] = {
 
 _TITLES = {
     400: "`idempotency_key_required` or `malformed_json`",
-    401: "`unauthenticated` or `signature_invalid`",
+    401: "`unauthenticated`, `signature_invalid` or `wrong_credentials`",
     402: "`insufficient_credits` or `limit_reached`",
-    403: "`missing_scope`",
+    403: "`missing_scope`, or below /api `registration_closed` or `email_not_verified`",
     404: "not found: the account or what the command names",
     408: "`body_timeout`",
     409: "in conflict with the state of the account or hold",
+    410: "`token_spent`",
     412: "`version_mismatch`",
     413: "`body_too_large` or `batch_too_large`",
     414: "`query_too_large`",
@@ -221,16 +223,21 @@ def _complete(document: dict[str, Any], answers: Iterable[type]) -> None:
     schemas["Batch"] = _batch_schema()
     schemas |= {_in_batch(operation): _batch_command(operation) for operation in OPERATIONS.values()}
     document["components"]["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": _KEYS + _SCOPES}
+        "key": {"type": "http", "scheme": "bearer", "description": _KEYS + _SCOPES},
+        "session": {"type": "http", "scheme": "bearer", "description": _SESSIONS},
     }
     for path, item in document["paths"].items():
         for method, operation in item.items():
             _add_problems_of_all(method, operation["responses"])
-            if scopes := ROUTES[route_name(method.upper(), path)]:
+            name = route_name(method.upper(), path)
+            if PEOPLE.get(name):
+                operation["security"] = [{"session": []}]
+            elif name not in PEOPLE and (scopes := ROUTES[name]):
                 operation["security"] = [{"key": [scope]} for scope in scopes]
                 operation["description"] = f"{operation['description'].rstrip()}\n\n{_scope_sentence(scopes)}"
 
 
+_SESSIONS = "The token of a person who signed in at /api/auth."
 _KEYS = "An API key. Each route asks for one of the scopes that it lists; the scope `admin` is enough for all of them. "
 _SCOPES = "; ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items())
 
@@ -249,7 +256,7 @@ def _schemas(of_queries: Iterable[type]) -> dict[str, Any]:
     """What routes name by reference."""
     others = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody, PriceBookBody, EstimateBody)
     changes = (UpgradeBody, DowngradeBody, CancelBody, ReactivateBody, PortalBody)
-    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others, *changes]
+    bodies: list[type] = [*(operation.body for operation in ALL_OPERATIONS.values()), *others, *changes, *PEOPLE_BODIES]
     answers: list[type] = [*of_queries, *ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     named: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
         *((body, "validation", TypeAdapter(body)) for body in bodies),

@@ -25,6 +25,9 @@ STATUSES: dict[str, tuple[int, str]] = {
     "signature_invalid": (401, "The delivery is not genuine"),
     "insufficient_credits": (402, "Not enough credits"),
     "limit_reached": (402, "A limit is reached"),
+    "wrong_credentials": (401, "The address or the password is wrong"),
+    "registration_closed": (403, "Nobody can register here"),
+    "email_not_verified": (403, "The address is not verified yet"),
     "missing_scope": (403, "The API key may not do this"),
     "not_found": (404, "There is nothing at this address"),
     "account_not_found": (404, "There is no such account"),
@@ -77,6 +80,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "effective_in_the_past": (409, "The version would take effect in the past"),
     "batch_refused": (409, "The atomic batch was refused"),
     "not_yet_visible": (409, "The position is not visible yet"),
+    "token_spent": (410, "The link is of no use any more"),
     "version_mismatch": (412, "The account has moved on"),
     "body_too_large": (413, "The body is too large"),
     "batch_too_large": (413, "The batch is too large"),
@@ -105,6 +109,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "allowances_limit_exceeded": (422, "Too many allowances of one limit"),
     "counters_limit_exceeded": (422, "Too many open counters"),
     "catalog_limit_exceeded": (422, "The catalogue is full"),
+    "password_too_weak": (422, "The password is too weak"),
     "price_not_found": (422, "There is no such price"),
     "rate_limited": (429, "Too many requests"),
     "too_many_streams": (429, "Too many open streams"),
@@ -160,7 +165,7 @@ class Problem(Exception):
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What goes beside the body."""
         result = [(b"content-type", PROBLEM_JSON.encode())]
-        if self.code == "unauthenticated":
+        if self.code in {"unauthenticated", "wrong_credentials"}:
             result.append((b"www-authenticate", b"Bearer"))
         if self.code == "signature_invalid":
             result.append((b"www-authenticate", b"Signature"))

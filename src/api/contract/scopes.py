@@ -115,6 +115,27 @@ ROUTES: dict[str, Scopes] = {
 """Every route of the OpenAPI document."""
 
 
+PEOPLE: dict[str, bool] = {
+    "POST /api/auth/register": False,
+    "POST /api/auth/verification": False,
+    "POST /api/auth/verification/resend": False,
+    "POST /api/auth/login": False,
+    "POST /api/auth/logout": True,
+    "POST /api/auth/link": False,
+    "POST /api/auth/link/confirm": False,
+    "POST /api/auth/reset": False,
+    "POST /api/auth/reset/confirm": False,
+    "POST /api/auth/email/confirm": False,
+    "POST /api/auth/email/undo": False,
+    "POST /api/user/email": True,
+    "POST /api/user/password": True,
+    "GET /api/user/sessions": True,
+    "DELETE /api/user/sessions": True,
+    "DELETE /api/user/sessions/{session_id}": True,
+}
+"""Every route below /api, which takes no API key, and whether it needs the session of a person who signed in here."""
+
+
 class Access(NamedTuple):
     """Who may open a page: an operator whose key has one of `scopes`, and with `holder` the holder of the account.
 
@@ -226,6 +247,8 @@ def matrix() -> str:
     """The table as Markdown, for people: a row for each route and page, a column for each kind of key and session."""
     lines = [*_head("route", "no key", MEANINGS)]
     lines += [_row(name, [not scopes, *_marks(scopes)]) for name, scopes in ROUTES.items()]
+    lines += ["", "| route of people | no session | session of a person |", "|---|:-:|:-:|"]
+    lines += [f"| `{name}` | {'' if needs else 'yes'} | yes |" for name, needs in PEOPLE.items()]
     lines += ["", *_head("page below `/dashboard`", "no session", ("account holder", *MEANINGS))]
     for name, access in (*PAGES.items(), ("explanations within pages", EXPLANATIONS)):
         lines.append(_row(name, [not access.scopes, access.holder, *_marks(access.scopes)]))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from starlette.requests import Request
@@ -21,6 +22,8 @@ class Options:
     manual: Literal["off", "transfer", "test"] = "transfer"
     seller: str | None = None
     bank_details: str | None = None
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """The networks of the proxies before the service."""
 
     def value_of(self, credits: int) -> Decimal | None:
         """The value of credits, exactly; None if no price is set."""

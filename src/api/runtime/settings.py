@@ -23,6 +23,7 @@ from api.runtime.config_file import read_config
 from api.runtime.document_settings import DocumentSettings
 from api.runtime.mail_settings import MailSettings
 from api.runtime.operator_error import OperatorError
+from api.runtime.people_settings import PeopleSettings
 from api.runtime.postgres_url import is_postgres_url
 from api.runtime.serving_settings import ServingSettings
 from ledger.domain.amounts import MAX_AMOUNT
@@ -45,7 +46,7 @@ _WEB = r"^https?://[^\s/]+(/[^\s]*)?$"
 _BASE = r"^https?://[^\s/?#]+(/\.{0,2}[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
 """The path has no characters to encode, because it is written unchanged into cookies, headers and pages."""
 OWN_PATHS = frozenset(
-    {"dashboard", "docs", "healthz", "metrics", "openapi.json", "readyz", "static-offline-docs", "v1"}
+    {"api", "dashboard", "docs", "healthz", "metrics", "openapi.json", "readyz", "static-offline-docs", "v1"}
 )
 """The first parts of the addresses of the service. A prefix must not begin with one, to be distinguishable."""
 
@@ -71,7 +72,7 @@ def default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "credit-ledger"
 
 
-class Settings(ServingSettings, BillingSettings, DocumentSettings, MailSettings):
+class Settings(ServingSettings, BillingSettings, DocumentSettings, MailSettings, PeopleSettings):
     """All settings, read once at the start. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)

@@ -8,3 +8,7 @@ GRANT EXECUTE ON FUNCTION people.revoke_key TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION people.touch_keys TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.sessions TO credit_ledger_service;
 GRANT SELECT ON TABLE people.secrets TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.users TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.registrations TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.tokens TO credit_ledger_service;
+GRANT SELECT, INSERT, DELETE ON TABLE people.attempts TO credit_ledger_service;

@@ -9,7 +9,7 @@ VALUES (%(link)s, %(account_id)s, %(key)s, %(return_url)s, %(now)s, %(link_expir
 -- The first to open the link gets the session; this one statement decides who is the first.
 UPDATE people.sessions SET cookie_sha256 = %(cookie)s, begun_at = %(now)s
 WHERE link_sha256 = %(link)s AND begun_at IS NULL AND link_expires_at > %(now)s
-RETURNING account_id, key_sha256, return_url, expires_at, ended_at;
+RETURNING account_id, key_sha256, return_url, expires_at, ended_at, user_id;
 
 -- name: link
 -- The state of a link, which this does not open.
@@ -20,7 +20,8 @@ INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires
 VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 
 -- name: find
-SELECT account_id, key_sha256, return_url, expires_at, ended_at FROM people.sessions WHERE cookie_sha256 = %(cookie)s;
+SELECT account_id, key_sha256, return_url, expires_at, ended_at, user_id FROM people.sessions
+WHERE cookie_sha256 = %(cookie)s AND kind = 'page';
 
 -- name: which_are_open
 -- Those of some cookies whose sessions have been neither ended nor forgotten.

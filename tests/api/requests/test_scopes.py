@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from starlette.routing import Route
 
-from api.contract.scopes import MEANINGS, PAGES, ROUTES, matrix
+from api.contract.scopes import MEANINGS, PAGES, PEOPLE, ROUTES, matrix
 from api.dashboard.app import dashboard
 from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, asks, refused, staged
@@ -51,11 +51,10 @@ VALUES = {
 }
 
 
-def tables() -> tuple[dict[str, dict[str, bool]], dict[str, dict[str, bool]]]:
-    """The tables of the page: for routes, and for pages, who is let in."""
+def tables() -> tuple[dict[str, dict[str, bool]], ...]:
+    """The tables of the page: for routes, for those of people, and for pages, who is let in."""
     text = PAGE.partition("<!-- scopes: begin -->")[2].partition("<!-- scopes: end -->")[0]
-    routes, pages = text.strip().split("\n\n")
-    return rows(routes), rows(pages)
+    return tuple(rows(table) for table in text.strip().split("\n\n"))
 
 
 def rows(table: str) -> dict[str, dict[str, bool]]:
@@ -63,7 +62,7 @@ def rows(table: str) -> dict[str, dict[str, bool]]:
     return {line[0]: {name: cell == "yes" for name, cell in zip(head[1:], line[1:], strict=True)} for line in lines}
 
 
-BY_ROUTE, BY_PAGE = tables()
+BY_ROUTE, OF_PEOPLE, BY_PAGE = tables()
 NOBODY = httpx.Client(trust_env=False, verify=PLAIN, timeout=60)
 EXPLANATIONS = BY_PAGE.pop("explanations within pages")
 
@@ -102,8 +101,11 @@ def test_the_table_is_complete(serving: Service) -> None:
     """Against the OpenAPI document, which says the same, and against the routes of the pages."""
     document = serving.get("/openapi.json").json()["paths"]
     served = {f"{method.upper()} {path}": found for path, item in document.items() for method, found in item.items()}
-    assert BY_ROUTE.keys() == served.keys() == ROUTES.keys()
+    assert {**BY_ROUTE, **OF_PEOPLE}.keys() == served.keys() == {**ROUTES, **PEOPLE}.keys()
     for name, found in served.items():
+        if name in PEOPLE:
+            assert OF_PEOPLE[name] == {"no session": "security" not in found, "session of a person": True}
+            continue
         said = {scope for one in found.get("security", ()) for scope in one["key"]}
         allowed = {scope for scope in MEANINGS if BY_ROUTE[name][scope] and not BY_ROUTE[name]["no key"]}
         assert said == (allowed if any(BY_ROUTE[name].values()) else {"admin"}), name

@@ -62,10 +62,10 @@ def resolve(host: str, port: int, setting: str = "host") -> ListenAddress:
 
 def links_need_public_url(settings: Settings) -> bool:
     """Whether the service can be reached from other machines, while it does not know at which address."""
-    return settings.public_url is None and not _is_loopback(settings.host)
+    return settings.public_url is None and not is_loopback(settings.host)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether all addresses of a host are loopback addresses. A name that cannot be resolved may be any address."""
     try:
         return all(ip.is_loopback for ip in _look_up(_without_brackets(host), "host"))

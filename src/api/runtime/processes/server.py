@@ -25,7 +25,8 @@ from api.runtime.listening.announcement import START, announced
 from api.runtime.listening.certificate import check_certificate
 from api.runtime.listening.connections import places
 from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
-from api.runtime.mail import where_mail_goes
+from api.runtime.people.mail import where_mail_goes
+from api.runtime.people.sign_in import registration_of, who_signs_in
 from api.runtime.processes.draining import drain_before_stop
 from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.logs import for_the_server
@@ -75,17 +76,20 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         put_catalog(settings, found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
-        if mail := where_mail_goes(settings):
+        registration = registration_of(settings)
+        if (mail := where_mail_goes(settings)) and registration != "off":
             _log.info("%s", mail)
         if links_need_public_url(settings):
             _log.warning("%s is not set, so the service makes no portal links", variable("public_url"))
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []
         here = f"Credit ledger: {address.url}  (API description: /docs)"
+        _log.info("%s", who_signs_in(settings))
         remove(*(variable(name) + end for name in ("database_url", "owner_url") for end in ("", FILE)))
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
         os.environ[ORIGIN] = repr(agree_on_time(found.service))
         for name in ("host", "port"):  # they may be options of the command line
             os.environ[variable(name)] = str(getattr(settings, name))
+        os.environ[variable("registration")] = registration  # workers do not know whether the database is embedded
         start = os.environ[START] = secrets.token_hex(8)
         with (
             _restarts() as restarts,

@@ -1,0 +1,94 @@
+"""Passwords: which are good enough, and their hashes (argon2id, with the parameters that OWASP gives as the least).
+
+A hash takes a tenth of a second and 19 MiB. A process makes one at a time, in a thread that gives way to the ledger,
+and lets few callers wait for it: nobody can keep the machine busy with passwords.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.resources import files
+from typing import TypeVar
+from unicodedata import normalize
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from people.errors import AccessRefused
+
+SHORTEST, LONGEST = 10, 128
+"""Characters of a password, after NFKC."""
+MAX_WAITING = 20
+"""Callers that may wait for a hash. One more is told to come back."""
+_NICENESS = 10
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$3pbXbv3PC+6t0cR3eW0E2Q$D8k/+bPtYRVvbZpc6XQ90MAnlWPq+UJGjhXXNeXh12Q"
+"""The hash of no password: an unknown address is checked against it, so that it takes as long as a known one."""
+T = TypeVar("T")
+
+
+def normal(password: str) -> str:
+    """The form in which a password is hashed: two keyboards may write the same characters differently."""
+    return normalize("NFKC", password)
+
+
+def check_strength(password: str, email: str) -> None:
+    """Raise AccessRefused: password_too_weak unless a password is long enough, uncommon, and not the address."""
+    given = normal(password)
+    if not SHORTEST <= len(given) <= LONGEST:
+        raise _too_weak(f"A password has {SHORTEST} to {LONGEST} characters.")
+    if given.lower() in _common():
+        raise _too_weak("This password is one of those that are tried first. Choose another one.")
+    if given.lower() in {email, email.partition("@")[0]}:
+        raise _too_weak("A password must not be the address.")
+
+
+def _too_weak(detail: str) -> AccessRefused:
+    return AccessRefused("password_too_weak", detail)
+
+
+@cache
+def _common() -> frozenset[str]:
+    """The common passwords that are long enough to be refused here, in lower case."""
+    return frozenset(files("people").joinpath("common_passwords.txt").read_text().split())
+
+
+class Passwords:
+    """Hashes passwords, one at a time."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "passwords", initializer=_give_way)
+        self._places = threading.BoundedSemaphore(MAX_WAITING)
+
+    async def hash(self, password: str) -> str:
+        """The hash of a password, with its salt. Raises AccessRefused: rate_limited."""
+        return await self._run(lambda: _HASHER.hash(normal(password)))
+
+    async def match(self, hashed: str | None, password: str) -> bool:
+        """Whether a hash is that of a password. Without a hash it takes as long. Raises AccessRefused: rate_limited."""
+        right = await self._run(lambda: _matches(hashed or NOBODYS, normal(password)))
+        return right and hashed is not None
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if not self._places.acquire(blocking=False):
+            raise AccessRefused("rate_limited", "Too many passwords are being checked. Try again soon.", retry_after=5)
+        hashing = self._thread.submit(work)
+        hashing.add_done_callback(lambda _: self._places.release())  # not sooner, for a client that leaves
+        return await asyncio.wrap_future(hashing)
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except VerificationError:
+        return False
+
+
+def _give_way() -> None:
+    """On Linux the niceness of a thread is its own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -1,0 +1,21 @@
+"""The people who sign in to this service."""
+
+from typing import NamedTuple
+
+from people.sign_in.recovery import Recovery
+from people.sign_in.registrations import Registrations
+from people.sign_in.sign_ins import SignIns, Surroundings
+
+
+class People(NamedTuple):
+    """What a process does for people who sign in here."""
+
+    sign_ins: SignIns
+    registrations: Registrations
+    recovery: Recovery
+
+    @classmethod
+    def around(cls, around: Surroundings) -> "People":
+        """Its parts, which share their surroundings."""
+        sign_ins = SignIns(around)
+        return cls(sign_ins, Registrations(around, sign_ins), Recovery(around, sign_ins))

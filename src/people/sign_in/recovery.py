@@ -1,0 +1,158 @@
+"""Mailed links of users: to sign in, for a new password, for a new address, and back to the old one."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+
+from psycopg.errors import UniqueViolation
+
+from people.errors import AccessRefused
+from people.sign_in import letters
+from people.sign_in.letters import Letter
+from people.sign_in.passwords import check_strength
+from people.sign_in.sign_ins import SQL, Connection, Person, Purpose, SignIns, Surroundings, rows, user_of
+from people.sign_in.throttle import note_mail, note_password, withdraw
+from people.sign_in.words import Origin, User, new_token, token_spent
+
+_MAILED: tuple[Purpose, ...] = ("reset", "link", "email")
+
+
+class Recovery:
+    """Changes of passwords and addresses. Every method raises psycopg.Error."""
+
+    def __init__(self, around: Surroundings, sign_ins: SignIns) -> None:
+        self._around = around
+        self._sign_ins = sign_ins
+
+    async def ask_reset(self, email: str, origin: Origin) -> None:
+        """Mail a link for a new password, if the address has a user. Raises AccessRefused: rate_limited."""
+        await self._ask("reset", letters.RESET, letters.reset, email, origin)
+
+    async def ask_link(self, email: str, origin: Origin) -> None:
+        """Mail a link that signs in, if the address has a user. Raises AccessRefused: rate_limited."""
+        await self._ask("link", letters.LINK, letters.link, email, origin)
+
+    async def _ask(
+        self, purpose: Purpose, lasts: timedelta, letter: Callable[..., Letter], email: str, origin: Origin
+    ) -> None:
+        """The same rows are written whether the address is known or not."""
+        around, now = self._around, self._around.clock()
+        token, sha256 = new_token()
+        page = around.page(f"{purpose}/{token}")
+        async with around.log.connection() as connection:
+            allowed = await note_mail(connection, email, origin.network, now)
+            async with connection.transaction():
+                found = await rows(connection, "user_by_email", email=email)
+                user = user_of(found[0]) if found and allowed else None
+                await self._keep(connection, sha256, purpose, email, user, now + lasts)
+                await around.tell(connection, letter(email, f"{purpose}:{sha256.hex()}", page, wanted=user is not None))
+                await connection.execute(SQL["forget"], {"now": now})
+
+    async def _keep(
+        self,
+        connection: Connection,
+        sha256: bytes,
+        purpose: Purpose,
+        email: str,
+        user: User | None,
+        expires_at: datetime,
+        new_email: str | None = None,
+    ) -> None:
+        values = {"sha256": sha256, "purpose": purpose, "email": email, "new_email": new_email}
+        bound = {"user_id": user and user.user_id, "password_set_at": user and user.password_set_at}
+        times = {"now": self._around.clock(), "expires_at": expires_at}
+        await connection.execute(SQL["make_token"], {**values, **bound, **times})
+
+    async def reset(self, token: str, password: str) -> None:
+        """Set a new password. All sessions end, and nobody is signed in. Raises AccessRefused: token_spent, or
+        password_too_weak."""
+        around = self._around
+        if not await self._sign_ins.is_usable(token, "reset"):  # before the work of a hash
+            raise token_spent()
+        check_strength(password, "")
+        hashed = await around.passwords.hash(password)
+        async with around.log.connection() as connection, connection.transaction():
+            user = user_of(await self._sign_ins.use(connection, token, "reset"))
+            check_strength(password, user.email)
+            await self._set_password(connection, user, hashed, keep=None)
+
+    async def change_password(self, person: Person, password: str, new: str, origin: Origin) -> None:
+        """Set a new password with the present one. Other sessions end. Raises AccessRefused: wrong_credentials,
+        password_too_weak, or rate_limited."""
+        user = person.user
+        check_strength(new, user.email)
+        await self._check_password(user, password, origin)
+        hashed = await self._around.passwords.hash(new)
+        async with self._around.log.connection() as connection, connection.transaction():
+            await self._set_password(connection, user, hashed, keep=person.session_id)
+
+    async def _set_password(self, connection: Connection, user: User, hashed: str, keep: int | None) -> None:
+        around, now = self._around, self._around.clock()
+        given = {"user_id": user.user_id, "now": now}
+        await connection.execute(SQL["set_password"], {**given, "hash": hashed})
+        await connection.execute(SQL["end_sessions"], {**given, "except": keep})
+        await connection.execute(SQL["end_tokens"], {**given, "purposes": list(_MAILED)})
+        cause = f"password:{user.user_id}:{now.isoformat()}"
+        await around.tell(connection, letters.password_changed(user.email, cause, around.page("reset")))
+
+    async def _check_password(self, user: User, password: str, origin: Origin) -> None:
+        around = self._around
+        async with around.log.connection() as connection:
+            attempt = await note_password(connection, user.email, origin.network, around.clock())
+            [found] = await rows(connection, "hash_of", user_id=user.user_id)
+        if not await around.passwords.match(found["password_hash"], password):
+            raise AccessRefused("wrong_credentials", "The password is wrong.")
+        async with around.log.connection() as connection:
+            await withdraw(connection, attempt)
+
+    async def ask_address(self, person: Person, password: str, new: str, origin: Origin) -> None:
+        """Mail a link to the new address, and the way back to the present one. The answer does not tell whether the new
+        address has an account. Raises AccessRefused: wrong_credentials, or rate_limited."""
+        around, user, now = self._around, person.user, self._around.clock()
+        await self._check_password(user, password, origin)
+        (token, sha256), (back, back_sha256) = new_token(), new_token()
+        pages = around.page(f"email/{token}"), around.page(f"undo/{back}")
+        async with around.log.connection() as connection:
+            wanted = await note_mail(connection, new, origin.network, now)
+            async with connection.transaction():
+                taken = bool(await rows(connection, "user_by_email", email=new))
+                kept = partial(self._keep, connection, user=user, new_email=new)
+                await kept(sha256, "email", user.email, expires_at=now + letters.CHANGE)
+                await kept(back_sha256, "undo", user.email, expires_at=now + letters.UNDO)
+                cause = f"email:{sha256.hex()}"
+                told = letters.new_address(new, cause, pages[0], taken=taken, wanted=wanted)
+                await around.tell(connection, told)
+                await around.tell(connection, letters.address_changes(user.email, f"undo:{cause}", pages[1]))
+
+    async def change_address(self, token: str) -> User:
+        """The user has the new address from now on. Raises AccessRefused: token_spent."""
+        async with self._around.log.connection() as connection, _address_is_free(), connection.transaction():
+            found = await self._sign_ins.use(connection, token, "email")
+            return await self._set_address(connection, found["user_id"], found["new_email"])
+
+    async def keep_address(self, token: str) -> User:
+        """The user has the address again at which this secret was told, and all sessions and mailed links end.
+
+        Raises AccessRefused: token_spent.
+        """
+        async with self._around.log.connection() as connection, _address_is_free(), connection.transaction():
+            found = await self._sign_ins.use(connection, token, "undo")
+            given = {"user_id": found["user_id"], "now": self._around.clock()}
+            await connection.execute(SQL["end_sessions"], {**given, "except": None})
+            await connection.execute(SQL["end_tokens"], {**given, "purposes": list(_MAILED)})
+            return await self._set_address(connection, found["user_id"], found["told_at"])
+
+    async def _set_address(self, connection: Connection, user_id: str, email: str) -> User:
+        [row] = await rows(connection, "set_email", user_id=user_id, email=email, now=self._around.clock())
+        await connection.execute(SQL["drop_registrations"], {"email": email})
+        return user_of(row)
+
+
+@asynccontextmanager
+async def _address_is_free() -> AsyncIterator[None]:
+    """Somebody else may have got the address meanwhile: then the link is of no use. Raises AccessRefused."""
+    try:
+        yield
+    except UniqueViolation as error:
+        raise token_spent() from error

@@ -1,0 +1,159 @@
+-- Users, registrations and mailed secrets. Times come from the service, whose clock is the ledger's.
+
+-- name: user_by_email
+SELECT user_id, email, name, created_at, password_set_at, account_opened_at, password_hash
+FROM people.users WHERE email = %(email)s;
+
+-- name: hash_of
+SELECT password_hash FROM people.users WHERE user_id = %(user_id)s;
+
+-- name: register
+INSERT INTO people.registrations
+    (user_id, sha256, pending_sha256, email, name, password_hash, created_at, expires_at)
+VALUES (%(user_id)s, %(sha256)s, %(pending)s, %(email)s, %(name)s, %(hash)s, %(now)s, %(expires_at)s);
+
+-- name: remail
+-- The newest registration of an address gets another mailed secret; the earlier one ends.
+UPDATE people.registrations SET sha256 = %(sha256)s, expires_at = %(expires_at)s
+WHERE user_id = (
+    SELECT user_id FROM people.registrations WHERE email = %(email)s AND expires_at > %(now)s
+    ORDER BY created_at DESC, user_id LIMIT 1
+) AND NOT EXISTS (SELECT FROM people.users WHERE email = %(email)s)
+RETURNING user_id;
+
+-- name: is_pending
+SELECT EXISTS (
+    SELECT FROM people.registrations WHERE pending_sha256 = %(sha256)s AND expires_at > %(now)s
+) AS pending;
+
+-- name: registration
+-- The one of a mailed link, if that would make a user now.
+SELECT r.email, r.password_hash FROM people.registrations AS r WHERE r.sha256 = %(sha256)s AND r.expires_at > %(now)s
+  AND NOT EXISTS (SELECT FROM people.users AS u WHERE u.email = r.email);
+
+-- name: verify
+-- The first registration of an address whose mailed link is opened becomes its user.
+WITH opened AS (
+    DELETE FROM people.registrations WHERE sha256 = %(sha256)s AND expires_at > %(now)s
+    RETURNING user_id, email, name, password_hash
+)
+INSERT INTO people.users
+    (user_id, email, name, email_verified_at, password_hash, password_set_at, created_at)
+SELECT user_id, email, name, %(now)s, password_hash, %(now)s, %(now)s FROM opened
+ON CONFLICT (email) DO NOTHING
+RETURNING user_id, email, name, created_at, password_set_at, account_opened_at;
+
+-- name: drop_registrations
+DELETE FROM people.registrations WHERE email = %(email)s;
+
+-- name: account_opened
+UPDATE people.users SET account_opened_at = coalesce(account_opened_at, %(now)s) WHERE user_id = %(user_id)s;
+
+-- name: begin_session
+INSERT INTO people.sessions
+    (cookie_sha256, account_id, user_id, kind, client, created_at, link_expires_at, expires_at, begun_at, used_at)
+VALUES (%(sha256)s, %(user_id)s, %(user_id)s, %(kind)s, %(client)s, %(now)s, %(now)s, %(expires_at)s, %(now)s, %(now)s);
+
+-- name: note_sign_in
+UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s;
+
+-- name: person
+-- The open session of a token, and its user.
+SELECT s.session_id, s.created_at AS begun_at, s.used_at, s.expires_at, u.user_id, u.email, u.name, u.created_at,
+       u.password_set_at, u.account_opened_at
+FROM people.sessions AS s JOIN people.users AS u USING (user_id)
+WHERE s.cookie_sha256 = %(sha256)s AND s.kind = %(kind)s AND s.ended_at IS NULL AND s.expires_at > %(now)s;
+
+-- name: renew
+UPDATE people.sessions SET used_at = %(now)s, expires_at = %(expires_at)s
+WHERE session_id = %(session_id)s AND ended_at IS NULL;
+
+-- name: sessions_of
+SELECT session_id, kind, client, created_at, used_at, expires_at, session_id = %(current)s AS current
+FROM people.sessions WHERE user_id = %(user_id)s AND ended_at IS NULL AND expires_at > %(now)s
+ORDER BY session_id DESC LIMIT 100;
+
+-- name: end_session
+UPDATE people.sessions SET ended_at = %(now)s
+WHERE session_id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNING session_id;
+
+-- name: end_sessions
+-- All of a user but one, if one is named.
+UPDATE people.sessions SET ended_at = %(now)s
+WHERE user_id = %(user_id)s AND ended_at IS NULL AND session_id IS DISTINCT FROM %(except)s;
+
+-- name: make_token
+INSERT INTO people.tokens
+    (sha256, purpose, user_id, email, password_set_at, new_email, created_at, expires_at)
+VALUES (%(sha256)s, %(purpose)s, %(user_id)s, %(email)s, %(password_set_at)s, %(new_email)s, %(now)s, %(expires_at)s);
+
+-- name: is_usable
+-- Whether use_token would take it.
+SELECT EXISTS (
+    SELECT FROM people.tokens AS t JOIN people.users AS u USING (user_id)
+    WHERE t.sha256 = %(sha256)s AND t.purpose = %(purpose)s AND t.used_at IS NULL AND t.expires_at > %(now)s
+      AND (t.purpose = 'undo' OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
+) AS usable;
+
+-- name: use_token
+-- A mailed secret is used once; this one statement decides who is the first. All but `undo` end with a change of the
+-- address or of the password.
+UPDATE people.tokens AS t SET used_at = %(now)s FROM people.users AS u
+WHERE t.sha256 = %(sha256)s AND t.purpose = %(purpose)s AND t.used_at IS NULL AND t.expires_at > %(now)s
+  AND u.user_id = t.user_id
+  AND (t.purpose = 'undo' OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
+RETURNING u.user_id, u.email, u.name, u.created_at, u.password_set_at, u.account_opened_at, t.email AS told_at, t.new_email;
+
+-- name: end_tokens
+-- Those of a user with some purposes.
+UPDATE people.tokens SET used_at = %(now)s
+WHERE user_id = %(user_id)s AND purpose = ANY (%(purposes)s) AND used_at IS NULL;
+
+-- name: set_password
+UPDATE people.users SET password_hash = %(hash)s, password_set_at = %(now)s WHERE user_id = %(user_id)s;
+
+-- name: set_email
+UPDATE people.users SET email = %(email)s, email_verified_at = %(now)s WHERE user_id = %(user_id)s
+RETURNING user_id, email, name, created_at, password_set_at, account_opened_at;
+
+-- name: lock_attempts
+-- Those of one address, or of one network, are counted one after the other.
+SELECT pg_advisory_xact_lock(name) FROM (
+    SELECT DISTINCT hashtextextended('people.attempts ' || given, 0) AS name FROM unnest(%(names)s::text[]) AS given
+    ORDER BY name
+) AS names;
+
+-- name: attempt
+-- Note an attempt, unless there were too many. `mailed` is how many there were for the address lately.
+INSERT INTO people.attempts (kind, address, network, at)
+SELECT %(kind)s, %(address)s, %(network)s, %(now)s
+WHERE (SELECT count(*) FROM people.attempts
+       WHERE kind = %(kind)s AND network = %(network)s AND at > %(now)s::timestamptz - interval '1 hour')
+      < %(of_network)s
+  AND (SELECT count(*) FROM people.attempts
+       WHERE kind = %(kind)s AND address = %(address)s AND at > %(now)s::timestamptz - interval '1 hour')
+      < %(of_address)s
+  AND (SELECT count(*) FROM people.attempts
+       WHERE kind = %(kind)s AND address = %(address)s AND network = %(network)s
+         AND at > %(now)s::timestamptz - interval '15 minutes')
+      < %(of_both)s
+RETURNING attempt_id, (
+    SELECT count(*) FROM people.attempts
+    WHERE kind = %(kind)s AND address = %(address)s AND at > %(now)s::timestamptz - interval '15 minutes'
+) AS lately;
+
+-- name: withdraw_attempt
+DELETE FROM people.attempts WHERE attempt_id = %(attempt_id)s;
+
+-- name: forget
+-- Delete what is over, at most 100 rows of each kind at a time.
+WITH attempts AS (
+    DELETE FROM people.attempts WHERE attempt_id IN (
+        SELECT attempt_id FROM people.attempts WHERE at < %(now)s::timestamptz - interval '1 hour' ORDER BY at LIMIT 100)
+), registrations AS (
+    DELETE FROM people.registrations WHERE user_id IN (
+        SELECT user_id FROM people.registrations WHERE expires_at < %(now)s ORDER BY expires_at LIMIT 100)
+)
+DELETE FROM people.tokens WHERE sha256 IN (
+    SELECT sha256 FROM people.tokens WHERE expires_at < %(now)s ORDER BY expires_at LIMIT 100
+);
