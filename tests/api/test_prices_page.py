@@ -1,0 +1,97 @@
+"""The page about prices does what it says: its commands, its requests, and its programs, run as they stand there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.prices.files import read_book
+from tests.api.stage import Json
+from tests.commands import command
+from tests.postgres import TestServers
+from tests.service import ADMIN_KEY, Service, service_here
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "prices.md").read_text()
+BOOK = read_book(DOCS / "prices.toml")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def shop(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the account of the quick start, in whose database the commands of the page are run."""
+    server = servers.get("embedded")
+    assert server is not None
+    with server.database() as conninfo:
+        for block in blocks("sh")[:2]:
+            for line in block.splitlines():
+                _, *words = line.split()
+                done = command(conninfo, *(DOCS / word if word.endswith(".toml") else word for word in words))
+                assert done.status == 0, done.err
+        with service_here(conninfo, tmp_path_factory.mktemp("shop")) as running:
+            running.post("/v1/accounts", {"account_id": "user-1", "signup_credits": 1_000})
+            yield running
+
+
+def asked(shop: Service, curl: str, **replaced: str) -> Any:
+    for name, value in {"localhost:8000": f"127.0.0.1:{shop.port}", **replaced}.items():
+        curl = curl.replace(name, value)
+    environment = {"PATH": os.environ["PATH"], "KEY": ADMIN_KEY}
+    local = curl.replace("curl -s", "curl -s --noproxy '*'")
+    done = subprocess.run(["bash", "-c", local], env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def ran(shop: Service, *program: str) -> Json:
+    environment = {"PATH": os.environ["PATH"], "LEDGER_URL": shop.url, "LEDGER_KEY": ADMIN_KEY, "NO_PROXY": "*"}
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    found: Json = json.loads(done.stdout.replace("'", '"').replace("True", "true"))
+    return found
+
+
+def test_an_estimate_is_held_and_captured_at_the_true_cost(shop: Service) -> None:
+    estimate, hold, capture = blocks("sh")[2:]
+    found = asked(shop, estimate)
+    balance = shop.get("/v1/accounts/user-1/balance").json()
+    [example] = blocks("json")
+    shown = json.loads(example.replace("SHA256", BOOK.digest.hex()).replace("BALANCE", json.dumps(found["balance"])))
+    assert found == shown
+    assert found["balance"]["available"] == balance["available"] == 1_000
+    held = asked(shop, hold)
+    assert held["held"] == 12
+    captured = asked(shop, capture, HOLD_ID=held["hold_id"])
+    assert (captured["captured"], captured["price"]["exact"]) == (26, "25.8")
+
+
+def test_the_program_in_python(shop: Service) -> None:
+    [program] = blocks("python")
+    done = ran(shop, str(Path(__file__).parents[2] / ".venv/bin/python"), "-c", program)
+    assert (done["done"], done["cost"], done["price"]["exact"]) == (True, 11, "10.26")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_the_program_in_typescript(shop: Service, tmp_path: Path) -> None:
+    """Its types are taken off by hand: they are few."""
+    [program] = blocks("typescript")
+    program = re.sub(r"^type .*\n", "", program, flags=re.MULTILINE)
+    for annotation in (": Usage", ": string", ": object", ": Promise<any>", ": () => Promise<Usage>"):
+        program = re.sub(rf"{re.escape(annotation)}(?=[,;) ={{\n])", "", program)
+    file = tmp_path / "enhance.mjs"
+    file.write_text(program)
+    done = ran(shop, "node", str(file))
+    assert (done["done"], done["cost"], done["price"]["exact"]) == (True, 11, "10.26")
+
+
+def test_the_rate_on_the_page_is_one_of_the_file() -> None:
+    [example] = blocks("toml")
+    assert example.strip() in (DOCS / "prices.toml").read_text()
