@@ -28,7 +28,7 @@ from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.tree import Tree
 from ledger.store import EventLog, Record
 
-MOST_EVENTS = 10_000
+MOST_EVENTS = 5_000
 """The most events of a monthly statement as PDF. Its proof has about a kilobyte for each."""
 
 

@@ -23,6 +23,8 @@ from ledger.domain.events import (
 from ledger.explain.money import Currencies, currencies_of
 from ledger.explain.sentences import counted
 
+MOST_ENTRIES = 1_000
+"""Entries one by one. A month with more has an entry for each kind and day."""
 _USES = (CreditsDeducted, HoldCaptured, DeductionReversed)
 _Line = tuple[Event, Row]
 
@@ -58,12 +60,25 @@ def _moment(at: datetime) -> str:
 
 
 def _entries(events: Sequence[Event]) -> Rows:
-    """The events that moved credits: those in which credits were used day by day, all others one by one."""
+    """The events that moved credits: those in which credits were used day by day, others one by one if they are few."""
     lines = [line for line in zip(events, rows_of(events, [{}] * len(events)), strict=True) if line[1].changes]
     found: Rows = []
     for (uses, _), group in groupby(lines, lambda line: (isinstance(line[0], _USES), line[1].day)):
         some = list(group)
         found += [_uses_of_day(some)] if uses else map(_entry, some)
+    return found if len(found) <= MOST_ENTRIES else _by_day(lines)
+
+
+def _by_day(lines: Sequence[_Line]) -> Rows:
+    """One entry for everything of a kind that a day has; the last one of a day has the balance after the day."""
+    found: Rows = []
+    for name, group in groupby(lines, lambda line: line[1].day):
+        of_day = list(group)
+        kinds: dict[str, list[int]] = {}
+        for event, row in of_day:
+            kinds.setdefault("Credits used" if isinstance(event, _USES) else row.title, []).append(_credits(event))
+        rows = [[name, title, counted(len(each), "time"), signed(sum(each)), ""] for title, each in kinds.items()]
+        found += [*rows[:-1], [*rows[-1][:-1], of_day[-1][1].balance]]
     return found
 
 

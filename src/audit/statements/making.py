@@ -1,5 +1,6 @@
 """Makes a statement: reads the events, proves them, signs the statement, and verifies it before it returns it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -99,9 +100,16 @@ async def make(
         indices = [record.position - 1 for record in covered.chain]
         proofs = await Tree(connection).inclusion_proofs(indices, checkpoint.size)
     proven = [Proven(record, tuple(proof)) for record, proof in zip(covered.chain, proofs, strict=True)]
-    body = body_of(_statement(wanted, covered, proven, texts, now or _recorded_at(last), note, keys))
-    file = to_file(body, sign(note_text(checkpoint.origin, body), [keys.signing]).decode())
-    return NewStatement(file, check_statement(file, [keys.first]), len(found.events) - len(covered.events))
+    statement = _statement(wanted, covered, proven, texts, now or _recorded_at(last), note, keys)
+    file, verified = await asyncio.to_thread(_signed, statement, checkpoint.origin, keys)
+    return NewStatement(file, verified, len(found.events) - len(covered.events))
+
+
+def _signed(statement: Statement, origin: str, keys: Keys) -> tuple[bytes, VerifiedStatement]:
+    """The file of a statement, verified. It takes a second for some thousand events, so others run meanwhile."""
+    body = body_of(statement)
+    file = to_file(body, sign(note_text(origin, body), [keys.signing]).decode())
+    return file, check_statement(file, [keys.first])
 
 
 async def _find(reader: Reader, wanted: StatementRequest) -> _Records:

@@ -248,6 +248,17 @@ def test_a_hundred_lots_and_a_statement_of_them(selling: Service, tmp_path: Path
     assert verified(of_month, tmp_path).status == HOLDS
 
 
+def test_a_month_with_very_many_entries_has_one_for_each_kind_and_day(selling: Service, tmp_path: Path) -> None:
+    account = opened(selling)
+    grants = [Ask("grant", account, {"kind": "permanent", "amount": 3}).item(f"g{n}") for n in range(1_000)]
+    answer = selling.post("/v1/batch", {"commands": grants})
+    assert {result["status"] for result in answer.json()["results"]} == {201}
+    pdf = statement(selling, account).content
+    assert "Adjustment 1,000 times +3,000" in text_of(pdf)
+    assert len(PdfReader(BytesIO(pdf)).pages) == 1
+    assert verified(pdf, tmp_path).status == HOLDS
+
+
 def test_months(selling: Service, tmp_path: Path) -> None:
     account = opened(selling)
     before = statement(selling, account, "2020-01")

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from api.contract.problems import invalid
 from api.dashboard.rendering import required_position
-from api.http.documents.documents import PaymentOf, receipt_of, statement_of
-from api.http.documents.receipts import MONTH, check_begun, pdf_response
+from api.http.documents.documents import PaymentOf, receipt_of
+from api.http.documents.receipts import MONTH, check_begun, pdf_response, statement_response
 from api.http.queries.query import now_of
 
 
@@ -25,4 +25,4 @@ async def statement(request: Request) -> Response:
     if not re.fullmatch(MONTH, month):
         raise invalid("month", "must be a month, such as 2026-10")
     check_begun(month, now_of(request))
-    return await pdf_response(request, await statement_of(request, request.path_params["account_id"], month))
+    return await statement_response(request, request.path_params["account_id"], month)

@@ -148,7 +148,7 @@ def _signing() -> Iterator[None]:
     try:
         yield
     except TooLong as problem:
-        detail = f"A PDF has no room for this month: {problem}. `credit-ledger statement` takes ten times as many."
+        detail = f"A PDF has no room for this month: {problem}. `credit-ledger statement` takes twenty times as many."
         raise Problem("statement_too_long", detail) from problem
     except _CANNOT_SIGN as problem:
         _log.error("a document cannot be signed: %s", problem)

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +23,8 @@ WAITING = 64
 """Documents that are asked for at the same time; further ones are refused as `overloaded`."""
 PATIENCE = 30.0
 """Seconds after which a request is given up. The printer still finishes, and counts until then."""
+KEPT, LARGEST_KEPT = 100, 100_000
+"""PDFs that are kept in memory, those that were asked for last; and the bytes of the largest of them."""
 T = TypeVar("T")
 _log = logging.getLogger("credit_ledger.documents")
 
@@ -44,6 +48,20 @@ class Press:
         self._folders = tuple(folders)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="press")
         self._asked = 0
+        self._room, self._statements = asyncio.Semaphore(AT_ONCE), 0
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+
+    @asynccontextmanager
+    async def room_for_statement(self) -> AsyncIterator[None]:
+        """Wait until there is room for a statement, whose proof may take a hundred megabytes. Raises Problem."""
+        if self._statements >= WAITING:
+            raise _busy()
+        self._statements += 1
+        try:
+            async with self._room:
+                yield
+        finally:
+            self._statements -= 1
 
     async def sign(self, name: str, kind: Kind, evident: Evident, claims: Claims) -> Ready:
         """Sign a document. Raises Problem when there are too many, and Breach when the log is not intact."""
@@ -52,8 +70,12 @@ class Press:
 
     async def pdf(self, ready: Ready) -> bytes:
         """Print a document. Raises Problem when there are too many, or when it cannot be printed, as a bad logo."""
+        kept = self._kept.get(ready.tag)
+        if kept is not None:
+            self._kept.move_to_end(ready.tag)
+            return kept
         try:
-            return await self._run(lambda: self._printed(ready))
+            return self._keep(ready.tag, await self._run(lambda: self._printed(ready)))
         except CannotPrint as problem:
             _log.error("a document cannot be printed: %s", problem)
             raise Problem(
@@ -61,6 +83,14 @@ class Press:
                 "The document cannot be printed. An operator finds the reason in the log of the service.",
                 retry_after=10,
             ) from problem
+
+    def _keep(self, tag: str, pdf: bytes) -> bytes:
+        """Keep a PDF for those who ask for it again, unless it is large."""
+        if len(pdf) <= LARGEST_KEPT:
+            self._kept[tag] = pdf
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return pdf
 
     def _printed(self, ready: Ready) -> bytes:
         """The PDF, with other fonts if those of the printer lack a character: then the document says so."""

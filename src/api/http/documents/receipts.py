@@ -60,7 +60,13 @@ async def statement(
 ) -> Response:
     """A month that is not over is told so far; one that has not begun is refused."""
     check_begun(month, now_of(request))
-    return await pdf_response(request, await statement_of(request, account_id, month))
+    return await statement_response(request, account_id, month)
+
+
+async def statement_response(request: Request, account_id: str, month: str) -> Response:
+    """The statement of a month, as soon as there is room for it."""
+    async with documents_of(request).press.room_for_statement():
+        return await pdf_response(request, await statement_of(request, account_id, month))
 
 
 def check_begun(month: str, now: datetime) -> None:
