@@ -37,6 +37,8 @@ FOLDER = "demo"
 
 _WORTH = {"credit_price": "0.01", "currency": "EUR"}
 """The worth of a credit in the demo, unless the settings name another: a top-up of 5,000 costs 50 euros."""
+_SELLER = "Lumen Pictures GmbH\nInvented Street 1\n10115 Berlin"
+"""Who sells in the demo, unless the settings name another: receipts and invoices say it."""
 _SEED = 2_026
 _LINK_LASTS = timedelta(minutes=15)
 
@@ -102,6 +104,8 @@ def _with_own_folder(settings: Settings) -> Settings:
         os.environ.pop(variable(name), None)
     if settings.credit_price is None:
         os.environ.update({variable(name): value for name, value in _WORTH.items()})
+    if settings.seller is None:
+        os.environ[variable("seller")] = _SELLER
     os.environ[variable("manual")] = "test"
     sample = settings.catalog or SAMPLE_CATALOG
     return settings.model_copy(update={**without, "data_dir": folder, "catalog": sample, "manual": "test"})
