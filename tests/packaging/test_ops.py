@@ -1,0 +1,167 @@
+"""What `ops/` has is sound, as far as a machine without a container engine and a cluster can tell."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.http import metrics
+from api.runtime.settings import load_settings, unknown_variables
+from tests.dashboard.proxies import program
+from tests.service import Service
+
+OPS = Path(__file__).parents[2] / "ops"
+CHART = OPS / "helm" / "credit-ledger"
+KUBERNETES = "1.31"
+_RENDER = """
+import json, sys
+from helm_python.chart import Chart, lint
+values = json.loads(sys.argv[2])
+found = lint(sys.argv[1], values, strict=True)
+rendered = Chart.load(sys.argv[1]).render(values, name="acme", namespace="credits")
+print(json.dumps([found, rendered]))
+"""
+
+
+def run(*words: str | Path) -> str:
+    """What a program prints; it must find nothing wrong."""
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def rendered(**values: Any) -> list[dict[str, Any]]:
+    """The objects of the chart, which Helm's own engine renders, and finds nothing wrong with."""
+    found, files = json.loads(run(sys.executable, "-c", _RENDER, CHART, json.dumps(values)))
+    assert found["errors"] == []
+    assert [message for message in found["messages"] if message["severity"] > 1] == []
+    return [made for text in files.values() for made in yaml.safe_load_all(text) if made]
+
+
+def test_nothing_in_it_names_a_setting_that_is_none() -> None:
+    named = {
+        name
+        for file in OPS.rglob("*")
+        if file.is_file()
+        for name in re.findall(r"\bCREDIT_LEDGER_[A-Z_]+\b", file.read_text())
+    }
+    assert len(named) > 8
+    assert unknown_variables(dict.fromkeys(named, "")) == []
+
+
+def test_the_containerfile_is_sound_and_runs_as_nobody() -> None:
+    run(Path(sys.executable).with_name("hadolint"), OPS / "Containerfile")
+    text = (OPS / "Containerfile").read_text()
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["10001:0"]
+    copied = [one for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for one in line.split()]
+    assert [path for path in copied if not (OPS.parent / path).exists()] == []
+
+
+def test_compose_keeps_secrets_in_files_and_the_service_from_writing() -> None:
+    compose = yaml.safe_load((OPS / "compose.yaml").read_text())
+    ledger, database = compose["services"]["ledger"], compose["services"]["database"]
+    assert (ledger["read_only"], ledger["user"], ledger["cap_drop"]) == (True, "10001:0", ["ALL"])
+    assert ledger["depends_on"] == {"database": {"condition": "service_healthy"}}
+    used = {*ledger["secrets"], *database["secrets"]}
+    assert used == set(compose["secrets"])
+    for one in (ledger, database):
+        secret = [name for name in one["environment"] if re.search("PASSWORD|KEY|DATABASE_URL", name)]
+        assert secret
+        assert all(name.endswith("_FILE") and one["environment"][name].startswith("/run/secrets/") for name in secret)
+
+
+def test_the_unit_of_systemd_is_sound_and_hardened(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("no systemd-analyze here: nobody looks at the unit")
+    text = (OPS / "credit-ledger.service").read_text()
+    unit = tmp_path / "credit-ledger.service"
+    unit.write_text(text.replace("/opt/credit-ledger/bin/credit-ledger", sys.executable))
+    run(analyze, "verify", unit)
+    run(analyze, "security", "--offline=yes", "--threshold=15", unit)
+    assert "KillMode=mixed" in text, "or the workers end before anybody is sent away"
+
+
+def test_the_chart_is_what_kubernetes_takes(tmp_path: Path) -> None:
+    plain = rendered()
+    shared = rendered(
+        replicas=2,
+        volume={"accessMode": "ReadWriteMany", "storageClassName": "fast"},
+        settings={"workers": 2, "public_url": 'https://x.example/"a"', "open_on_payment": True, "credit_price": 0.5},
+        nodeSelector={"a": "b"},
+        tolerations=[{"key": "x", "operator": "Exists"}],
+        adminKey=False,
+    )
+    for made in (*plain, *shared):
+        kubernetes_validate.validate(made, KUBERNETES, strict=True)
+    assert {one["kind"] for one in plain} == {"ConfigMap", "Deployment", "PersistentVolumeClaim", "Service"}
+    one, other = (next(made for made in found if made["kind"] == "Deployment")["spec"] for found in (plain, shared))
+    assert (one["strategy"]["type"], other["strategy"]["type"]) == ("Recreate", "RollingUpdate")
+    [container] = one["template"]["spec"]["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    drain = next(int(entry["value"]) for entry in container["env"] if entry["name"] == "CREDIT_LEDGER_DRAIN_SECONDS")
+    assert one["template"]["spec"]["terminationGracePeriodSeconds"] > drain + 30
+    assert "CREDIT_LEDGER_ADMIN_KEY_FILE" not in str(other)
+
+
+def test_the_settings_of_the_chart_are_a_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {
+        "workers": 2,
+        "seller": 'A "B"\n\\C',
+        "open_on_payment": True,
+        "credit_price": 0.5,
+        "log_format": "json",
+    }
+    [found] = [made for made in rendered(settings=settings) if made["kind"] == "ConfigMap"]
+    file = tmp_path / "credit-ledger.toml"
+    file.write_text(found["data"]["credit-ledger.toml"])
+    monkeypatch.setenv("CREDIT_LEDGER_CONFIG", str(file))
+    loaded = load_settings()
+    assert (loaded.workers, loaded.seller, loaded.open_on_payment) == (2, 'A "B"\n\\C', True)
+    assert str(loaded.credit_price) == "0.5"
+
+
+def test_several_replicas_on_a_volume_of_one_are_refused() -> None:
+    with pytest.raises(AssertionError, match="several replicas share their checkpoints"):
+        rendered(replicas=2)
+    with pytest.raises(AssertionError, match="drainSeconds"):
+        rendered(drainSeconds="soon")
+
+
+def test_the_alerts_are_raised_when_they_should_be() -> None:
+    promtool = program("promtool", "CREDIT_LEDGER_TEST_PROMTOOL", "prometheus/usr/bin/promtool")
+    if promtool is None:
+        pytest.skip("no promtool here: no alert is tried (see scripts/test)")
+    run(promtool, "check", "rules", OPS / "prometheus" / "alerts.yml")
+    run(promtool, "test", "rules", OPS / "prometheus" / "alerts_test.yml")
+
+
+def test_every_alert_has_a_test() -> None:
+    rules = yaml.safe_load((OPS / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+    tests = yaml.safe_load((OPS / "prometheus" / "alerts_test.yml").read_text())["tests"]
+    raised = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one["exp_alerts"]}
+    assert raised == {rule["alert"] for rule in rules}
+
+
+def test_alerts_and_the_dashboard_ask_for_metrics_that_the_service_has(service: Service) -> None:
+    assert metrics.POSITION is not None
+    shown = {family.name for family in text_string_to_metric_families(service.get("/metrics").text)}
+    shown |= {family.name for family in REGISTRY.collect()}
+    shown |= {f"{name}_total" for name in shown}
+    dashboard = json.loads((OPS / "grafana" / "credit-ledger.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    text = (OPS / "prometheus" / "alerts.yml").read_text()
+    expressions += re.findall(r"expr: (.*)", text)
+    named = {name for one in expressions for name in re.findall(r"\bcredit_ledger_\w+", one)}
+    assert len(named) > 15
+    assert named - shown == set()
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
