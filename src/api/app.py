@@ -253,7 +253,7 @@ async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[No
 def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
     """The application below the path prefix, if there is one."""
     routes = [route for part in _QUERIES for route in part.router.routes]
-    queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.next_request_id)
+    queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.request_ids)
     hot_path = HotPath(
         app, wiring.endpoint, wiring.batches, queries, wiring.webhooks, wiring.keys, wiring.health.draining, pages=ROOT
     )

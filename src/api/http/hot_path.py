@@ -20,8 +20,9 @@ from api.http.requests.callers import below_v1
 from api.http.requests.encoded_slashes import PERCENT, SLASH, with_encoded_slashes
 from api.http.requests.rate_headers import telling
 from api.http.requests.replies import Reply, problem_reply, send_reply
-from api.http.requests.request import BODY_READ, check_query
+from api.http.requests.request import BODY_READ, check_query, headers_of
 from api.http.requests.request_body import ClientLeft
+from api.http.requests.request_ids import GIVEN, HEADER, NamesAnswers, answering, usable
 from people.api_keys import KeyRing
 
 MAX_REQUESTS = 8_192
@@ -55,7 +56,9 @@ class HotPath:
         pages: str,
     ) -> None:
         self.app = app
-        self.framework = HeadAndOptions(Authentication(app, keys, endpoint.next_request_id), app.routes)
+        self.framework = NamesAnswers(
+            HeadAndOptions(Authentication(app, keys, endpoint.next_request_id), app.routes), endpoint.request_ids
+        )
         self._endpoint = endpoint
         self._batches = batches
         self._queries = queries
@@ -72,6 +75,10 @@ class HotPath:
         if scope["type"] != "http":
             await self.framework(scope, receive, send)
             return
+        given = headers_of(scope).get(HEADER)
+        if given is not None and usable(given):
+            scope[GIVEN] = given.decode()
+            send = answering(send, given)
         if self._draining.begun:
             send = saying_close(send)
         encoded = PERCENT in scope["raw_path"]
@@ -115,7 +122,7 @@ class HotPath:
             self._requests -= 1
 
     def _delivered(self, provider: str, scope: Scope, receive: Receive) -> Awaitable[Reply]:
-        return self._webhooks.answer(provider, scope, receive, self._endpoint.next_request_id())
+        return self._webhooks.answer(provider, scope, receive, self._endpoint.next_request_id(scope))
 
     def _check(self, scope: Scope) -> None:
         """Refuse what must not be served at all. Raises Problem."""
@@ -129,7 +136,7 @@ class HotPath:
         reply = problem_reply(problem)
         if scope["method"] in _WITH_BODY:
             reply.headers.append(CLOSE)
-        reply.headers.append((b"x-request-id", self._endpoint.next_request_id().encode()))
+        reply.headers.append((b"x-request-id", self._endpoint.next_request_id(scope).encode()))
         await send_reply(send, reply)
 
     async def _reply(self, scope: Scope, pending: Any, send: Send) -> None:

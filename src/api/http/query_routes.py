@@ -4,7 +4,7 @@ The framework tries one route after the other and puts several layers around eac
 queries. The handlers are the routes' own, so both ways give the same answers: a test compares them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from fastapi import FastAPI, Request
@@ -16,6 +16,7 @@ from api.http.requests.authentication import Handler
 from api.http.requests.callers import CALLER, authenticate
 from api.http.requests.replies import as_problem, problem_reply, send_reply
 from api.http.requests.request import headers_of
+from api.http.requests.request_ids import RequestIds
 from people.api_keys import KeyRing
 
 _ACCOUNTS = "/v1/accounts/"
@@ -32,12 +33,10 @@ class FoundQuery(NamedTuple):
 class QueryRoutes:
     """Answers the queries of some routes that have no parameter in their path but the account."""
 
-    def __init__(
-        self, app: FastAPI, routes: Iterable[BaseRoute], keys: KeyRing, next_request_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, app: FastAPI, routes: Iterable[BaseRoute], keys: KeyRing, ids: RequestIds) -> None:
         self._app = app
         self._keys = keys
-        self._next_request_id = next_request_id
+        self._ids = ids
         self._handlers: dict[str, Handler] = {}
         for route in routes:
             if isinstance(route, AnswerRoute) and route.answers and route.path.startswith(_ONE):
@@ -62,9 +61,9 @@ class QueryRoutes:
             scope[CALLER] = await authenticate(self._keys, scope, headers_of(scope))
             response = await found.handler(Request(scope, receive))
         except Exception as error:
-            request_id = self._next_request_id()
+            request_id = self._ids.next(scope)
             reply = problem_reply(as_problem(error, request_id))
             reply.headers.append((b"x-request-id", request_id.encode()))
             await send_reply(send, reply)
         else:
-            await response(scope, receive, send)
+            await response(scope, receive, self._ids.naming(send))

@@ -50,7 +50,7 @@ class BatchEndpoint:
 
     async def batch(self, scope: Scope, receive: Receive) -> Reply:
         """Answer a request for a batch. Raises ClientLeft."""
-        request_id = self._commands.next_request_id()
+        request_id = self._commands.next_request_id(scope)
         try:
             reply = await self._batch(scope, receive, request_id)
         except Exception as error:

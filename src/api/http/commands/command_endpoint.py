@@ -4,8 +4,6 @@ It authenticates the caller, finds the idempotency key, validates the body and e
 of a batch (batch_endpoint.py) use `submission_for` too; they differ in where the key and the account come from.
 """
 
-import itertools
-import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -35,6 +33,7 @@ from api.http.requests.request import (
     read_body,
     read_json,
 )
+from api.http.requests.request_ids import RequestIds
 from ledger.commit.submission import ExpectedVersions, Outcome, Recorded, Submission
 from ledger.domain.commands import check_account_id, check_id
 from ledger.domain.errors import BatchRefused, PaymentOfAnotherAccount, Refusal
@@ -59,14 +58,13 @@ class CommandEndpoint:
         self._refusals = refusals
         self._keys = keys
         self._defaults = defaults
-        self._origin = secrets.token_hex(4)
-        self._numbers = itertools.count(1)
+        self.request_ids = RequestIds()
 
     # One command -----------------------------------------------------------------------------------------------
 
     async def command(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         """Answer a request for one command; `ids` are those in its path. Raises ClientLeft."""
-        request_id = self.next_request_id()
+        request_id = self.next_request_id(scope)
         try:
             reply = await self._command(operation, ids, scope, receive, request_id)
         except Exception as error:
@@ -123,9 +121,9 @@ class CommandEndpoint:
         if more > 0:
             count(self._keys, scope, key, more, more=True)
 
-    def next_request_id(self) -> str:
-        """Make a request id that is unique among all processes."""
-        return f"{self._origin}-{next(self._numbers):x}"
+    def next_request_id(self, scope: Scope | None = None) -> str:
+        """Make a request id that is unique among all processes. It begins with the one that the caller gave."""
+        return self.request_ids.next(scope)
 
     def submission_for(
         self,

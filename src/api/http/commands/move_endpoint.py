@@ -38,7 +38,7 @@ class MoveEndpoint:
 
     async def move(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         """Answer a request for one move; `ids` are those in its path. Raises ClientLeft."""
-        request_id = self._commands.next_request_id()
+        request_id = self._commands.next_request_id(scope)
         try:
             reply = await self._move(operation, ids, scope, receive, request_id)
         except Exception as error:

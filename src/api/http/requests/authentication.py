@@ -26,7 +26,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class Authentication:
     """Middleware that refuses every request below /v1 without a good API key, and tells the routes whose it is."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, next_request_id: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, next_request_id: Callable[[Scope], str]) -> None:
         self._app = app
         self._keys = keys
         self._next_request_id = next_request_id
@@ -37,7 +37,7 @@ class Authentication:
             try:
                 key = await authenticate(self._keys, scope, headers_of(scope))
             except Exception as error:
-                request_id = self._next_request_id()
+                request_id = self._next_request_id(scope)
                 reply = problem_reply(as_problem(error, request_id))
                 reply.headers.append((b"x-request-id", request_id.encode()))
                 await send_reply(send, reply)

@@ -45,13 +45,19 @@ _ELEMENT = re.compile(rb'[ \t]*(?:((?:W/)?"[!#-~\x80-\xff]*")[ \t]*)?(?:,|\Z)')
 BODY_READ = "credit_ledger.body_read"
 """In the scope of a request: a list, with the size of its body as soon as it was read."""
 
+HEADERS = "credit_ledger.headers"
+"""In the scope of a request: its headers by their names."""
+
 Headers = dict[bytes, bytes]
 """Headers by their lower-case names. Those that may come once do so: see api.http.requests.ambiguity."""
 
 
 def headers_of(scope: Scope) -> Headers:
-    """The headers of a request."""
-    return dict(scope["headers"])
+    """The headers of a request, which are looked through once."""
+    found: Headers | None = scope.get(HEADERS)
+    if found is None:
+        found = scope[HEADERS] = dict(scope["headers"])
+    return found
 
 
 def idempotency_key(headers: Headers) -> str | None:
