@@ -67,6 +67,7 @@ def test_grants_say_what_is_left_and_until_when(visit: Visit, service: Service, 
 def test_on_a_phone_all_that_matters_is_seen_at_once(new_visit: NewVisit, paid: str) -> None:
     """On a phone nothing is scrolled sideways: values without a column of their own are below the text."""
     page = billing(new_visit(PHONE), paid)
+    expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
     for region in page.locator(".scroll").all():
         assert region.evaluate("one => one.scrollWidth - one.clientWidth") == 0
     expect(page.get_by_text("250 left, 250 cancelled").filter(visible=True)).to_have_count(1)

@@ -1,5 +1,6 @@
 """An id with a slash is one segment of every path when the slash is percent-encoded, and no id of its parts."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ IDS = [
 ]
 
 
+NAMED = {"operation": "deduct", "key": "last", "payment_id": "pay-1"}
 BETWEEN = {"from": "2026-01-01", "to": "2026-01-31"}
 
 
@@ -71,10 +73,11 @@ def test_an_account_of_such_a_name_has_every_query(service: Service, name: str) 
     account = staged(service, name)
     position = Ask("deduct", account, {"amount": 1}).post(service, "last").json()["position"]
     eventually(lambda: service.get("/v1/accounts", min_position=position, limit=1).status_code == 200)
+    month = f"{datetime.now(UTC):%Y-%m}"
     for route in ROUTES:
         method, path = route.split(" ")
         if method == "GET" and "{account_id}" in path and not path.endswith("/stream"):
-            address = path.format(account_id=quote(account, safe=""), operation="deduct", key="last")
+            address = path.format(account_id=quote(account, safe=""), month=month, **NAMED)
             answer = service.client.get(address, params=BETWEEN if path.endswith(("/daily", "/usage")) else {})
             assert answer.status_code == 200, (address, answer.text)
     assert service.get(f"/v1/accounts/{quote(account, safe='')}").json()["account_id"] == account

@@ -20,9 +20,10 @@ async def receipt(request: Request) -> Response:
 
 
 async def statement(request: Request) -> Response:
-    """Send the statement of the month that a form chose."""
-    month = request.query_params.get("month", "")
+    """Send the statement of the month that a form chose; of this month if it chose none."""
+    now = now_of(request)
+    month = request.query_params.get("month", f"{now:%Y-%m}")
     if not re.fullmatch(MONTH, month):
         raise invalid("month", "must be a month, such as 2026-10")
-    check_begun(month, now_of(request))
+    check_begun(month, now)
     return await statement_response(request, request.path_params["account_id"], month)

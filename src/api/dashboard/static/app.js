@@ -178,7 +178,12 @@ document.addEventListener("keydown", (event) => {
 
 addEventListener("popstate", () => enqueue(() => show(location.href, {}, true)).catch(() => location.reload()));
 
-// The menus are as wide as the screen on a phone: the link of this page is moved into view.
-for (const one of document.querySelectorAll("nav [aria-current]")) one.scrollIntoView({ block: "nearest", inline: "center" });
+// The menus are as wide as the screen on a phone: the link of this page is moved into view. Not by scrollIntoView, which also
+// moves the place from which the keyboard goes on.
+for (const one of document.querySelectorAll("nav [aria-current]")) {
+  for (const menu of [one.closest("ul"), one.closest("div, nav")]) {
+    menu.scrollLeft += one.getBoundingClientRect().left - menu.getBoundingClientRect().left - (menu.clientWidth - one.offsetWidth) / 2;
+  }
+}
 if (storeZone()) refresh().catch(() => {});
 connect();
