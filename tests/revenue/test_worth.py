@@ -16,8 +16,9 @@ from audit.export.revenue import as_beancount
 from audit.revenue.months import Month, months
 from audit.revenue.worth import Move, Worth
 from ledger.domain import commands as c
-from ledger.domain.events import DisputeRecorded, PaymentRecorded, PaymentRefunded
-from ledger.domain.plans.subscribed import SubscriptionPayment
+from ledger.domain.amounts import NO_CREDITS
+from ledger.domain.events import CreditsGranted, DisputeRecorded, Event, PaymentRecorded, PaymentRefunded
+from ledger.domain.plans.subscribed import AllowanceOf, SubscriptionPayment
 from ledger.domain.plans.terms import Interval, Terms
 from ledger.store import Logged
 from tests.domain.journal import ACCOUNT_ID, DAY_ZERO, Journal
@@ -154,6 +155,23 @@ def test_a_yearly_plan_is_earned_by_its_days_and_a_refund_by_what_is_left() -> N
     assert (march.breakage, march.back) == (round(Fraction(12_000 * 28, 365) / 2), 12_000)
     assert march.deferred == 0
     assert sum(month.revenue for month in found.values()) == 0
+
+
+def test_more_credits_for_the_same_window_were_paid_for_already() -> None:
+    """A correction adds credits to the first month of a paid year: they take nothing of the months that come."""
+    end = DAY_ZERO + timedelta(days=360)
+    what = SubscriptionPayment("s", "initial", DAY_ZERO, DAY_ZERO, end)
+    paid = PaymentRecorded(DAY_ZERO, NO_CREDITS, "p", "stripe", "paid", 3_600, "EUR", subscription=what)
+    window = AllowanceOf("s", DAY_ZERO, DAY_ZERO + timedelta(days=30))
+    first = CreditsGranted(
+        DAY_ZERO, NO_CREDITS, "grt_2", "subscription", 100, "subscription", payment_id="p", allowance=window
+    )
+    events: list[Event] = [paid, first, replace(first, grant_id="grt_3")]
+    log = [Told(n, "ada", n, event) for n, event in enumerate(events, 1)]
+    worth, _ = told(log)
+    assert worth.worth_of("ada", "grt_2") == (Fraction(3), "EUR")
+    assert worth.worth_of("ada", "grt_3") == (Fraction(0), "EUR")
+    assert worth.without_grant() == {"EUR": Fraction(3_300)}
 
 
 def test_credits_that_are_sent_take_their_worth_with_them() -> None:
