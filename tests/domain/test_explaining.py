@@ -42,6 +42,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.limits import named
 from ledger.domain.lots import Draw
+from ledger.domain.pricing.price import Price
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
 from tests.domain.explained import explained, related_events_for
@@ -206,9 +207,21 @@ def _changed(event: Event) -> Iterator[Event]:
             _is_coming(event) and field.name in {"amount", "kind"}
         ):
             value = getattr(event, field.name)
+            if isinstance(value, Price):
+                yield from (replace(event, **{field.name: other}) for other in _wrong_prices(value))
+                continue
             if field.name == "counts" and value:
                 value = tuple(named(value))  # with names, so that each of their fields is changed
             yield from (replace(event, **{field.name: other}) for other in _wrong(value))
+
+
+def _wrong_prices(price: Price) -> Iterator[Any]:
+    """Wrong sums, and wrong lines. Of which book a price is, no other event says."""
+    yield from (price._replace(credits=price.credits + change) for change in (-1, 1))
+    yield price._replace(exact=str(price.credits + 7))
+    yield price._replace(lines=price.lines[:-1])
+    first, *others = price.lines
+    yield price._replace(lines=(first._replace(units=(first.units or 0) + 1), *others))
 
 
 @settings(max_examples=40, deadline=None)
