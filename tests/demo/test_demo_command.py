@@ -37,6 +37,7 @@ def running_demo(data_dir: Path, *options: str, public_url: str = "") -> Iterato
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDIT_LEDGER_")}
     environment |= {"CREDIT_LEDGER_DATA_DIR": str(data_dir), "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY}
     environment["CREDIT_LEDGER_PUBLIC_URL"] = public_url
+    environment["CREDIT_LEDGER_DRAIN_SECONDS"] = "0"
     command = [sys.executable, "-m", "api.cli", "demo", "--weeks", "2", "--accounts", "9", "--port", str(port)]
     log = data_dir / f"demo-{port}.log"
     with log.open("wb") as output:

@@ -48,6 +48,7 @@ class Serving:
             "CREDIT_LEDGER_WORKERS": str(workers),
             "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
             "CREDIT_LEDGER_CHECKPOINT_SECONDS": "1",
+            "CREDIT_LEDGER_DRAIN_SECONDS": "0",
             MARK: self._run,
             **settings,
         }

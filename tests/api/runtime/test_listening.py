@@ -283,6 +283,7 @@ def test_a_rolling_restart_of_the_same_ledger(server: TestServer, tmp_path: Path
 def test_nothing_is_announced_before_it_listens(database: str, tmp_path: Path, port: int) -> None:
     """On an address of IPv6, whose URL has brackets."""
     settings = {"CREDIT_LEDGER_HOST": "[::1]", "CREDIT_LEDGER_PORT": str(port), "CREDIT_LEDGER_DATA_DIR": str(tmp_path)}
+    settings["CREDIT_LEDGER_DRAIN_SECONDS"] = "0"
     with subprocess.Popen(
         [*PROGRAM, "serve"],
         env=environment_for(database, settings),

@@ -42,6 +42,7 @@ def started(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
             "CREDIT_LEDGER_DATABASE_URL_FILE": str(secret),
             "CREDIT_LEDGER_OWNER_URL": owner_url,
             "CREDIT_LEDGER_ADMIN_KEY": ADMIN_KEY,
+            "CREDIT_LEDGER_DRAIN_SECONDS": "0",
             "CREDIT_LEDGER_PORT": str(port),
             "CREDIT_LEDGER_DATA_DIR": str(folder / "data"),
         }
