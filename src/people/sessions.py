@@ -27,6 +27,9 @@ OPERATOR_LASTS = timedelta(hours=12)
 _FORGOTTEN_AFTER = timedelta(days=7)
 """The time after which a session is deleted. Until then an old cookie is answered: the session is over."""
 
+RENEWED_BELOW = timedelta(days=6)
+"""A session of a user lasts a week again when less than this is left of it: it is renewed once a day, for 30 days."""
+
 CHECK = 0.5
 """Seconds between two looks for sessions that have ended."""
 
@@ -161,7 +164,10 @@ class Sessions:
     async def find(self, cookie: str) -> Session | None:
         """The session of a cookie, open or over."""
         rows = await self._rows("find", cookie=_digest(cookie))
-        return Session(**rows[0]) if rows else None
+        session, now = Session(**rows[0]) if rows else None, self._clock()
+        if session is not None and session.user_id is not None and session.expires_at - now < RENEWED_BELOW:
+            await self._rows("renew", cookie=_digest(cookie), now=now)
+        return session
 
     async def end(self, cookie: str) -> None:
         """End the session of a cookie."""

@@ -24,6 +24,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.money_pages import disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
+from api.dashboard.people_pages import recovering, signing_in
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
 from api.dashboard.subscription_pages import wishes
@@ -56,6 +57,7 @@ def dashboard() -> Starlette:
         _page("/sign-in", sign_in.sign_in_page),
         _page("/sign-in", sign_in.sign_in, "POST"),
         _page("/sign-out", sign_in.sign_out, "POST"),
+        *_people(),
         _page(_ACCOUNT, overview.overview),
         _page(f"{_ACCOUNT}/usage", usage.usage),
         _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
@@ -148,6 +150,23 @@ def _actions() -> Iterator[Route]:
         path = f"{_ACCOUNT}/{_PLACES.get(name, '')}{name}"
         yield _page(path, actions.show_form)
         yield _page(path, actions.submit_form, "POST")
+
+
+def _people() -> Iterator[Route]:
+    """The routes of people who sign in here: GET shows a form and takes nothing, POST submits it."""
+    yield _page("/sign-in/password", signing_in.with_password, "POST")
+    for path, show, submit in (
+        ("/register", signing_in.show_register, signing_in.register),
+        ("/verify/{token}", signing_in.show_verify, signing_in.verify),
+        ("/sign-in/link", signing_in.show_by_mail, signing_in.by_mail),
+        ("/link/{token}", signing_in.show_link, signing_in.open_link),
+        ("/reset", recovering.show_ask, recovering.ask_reset),
+        ("/reset/{token}", recovering.show_reset, recovering.reset),
+        ("/email/{token}", recovering.show_email, recovering.confirm_email),
+        ("/undo/{token}", recovering.show_undo, recovering.keep_email),
+    ):
+        yield _page(path, show)
+        yield _page(path, submit, "POST")
 
 
 def _wishes() -> Iterator[Route]:

@@ -97,9 +97,10 @@ def required_position(request: Request) -> int:
 
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """Render a page. Every template has `current_user` (None before the sign-in), `formatter`, `options`, `nonce`,
-    `csrf`, `sees_events`, `imports`, `transfers_page`, `webhooks_page`, `sells` (whether there are plans or packages),
-    and `actions`: links to what the current user may do to the account."""
+    """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
+    here), `formatter`, `options`, `nonce`, `csrf`, `sees_events`, `imports`, `transfers_page`, `webhooks_page`,
+    `sells` (whether there are plans or packages), and `actions`: links to what the current user may do to the
+    account."""
     user: CurrentUser | None = getattr(request.state, "current_user", None)
     root = root_of(request)
     known = {
@@ -108,6 +109,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "account_path": partial(account_path, root),
         "static": partial(static_path, root),
         "current_user": user,
+        "people": request.app.state.people is not None,
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
         "imports": user is not None and user.may(_IMPORTS),

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 from typing import get_args
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from api.dashboard.current_user import (
     sessions_of,
 )
 from api.dashboard.forms import read_form
+from api.dashboard.person_forms import WITH_PASSWORD
 from api.dashboard.rendering import page
 from api.http import metrics
 from api.http.methods import is_head
@@ -35,6 +37,9 @@ WRONG_KEY_PAUSE = 1.0
 """Seconds that the answer to a wrong key waits, so that keys cannot be guessed quickly."""
 MAX_WAITING = 10
 """Answers to wrong keys that may wait at a time in one process. One more is answered 429 at once."""
+
+SHOWN_AS_OVER = timedelta(days=7)
+"""How much longer a browser keeps the cookie of a session, so that its user is told that it is over."""
 
 _waiting = asyncio.Semaphore(MAX_WAITING)
 
@@ -100,7 +105,7 @@ async def renamed_portal_link(request: Request) -> Response:
 
 def _start_session(request: Request, cookie: str, session: Session) -> Response:
     response = RedirectResponse(_first_page(request, session.account_id), 303)
-    lasts = session.expires_at - now_of(request)
+    lasts = session.expires_at - now_of(request) + SHOWN_AS_OVER
     set_session_cookie(request, response, cookie, max(int(lasts.total_seconds()), 1))
     return response
 
@@ -116,8 +121,14 @@ def _first_page(request: Request, account_id: str | None) -> str:
 
 
 async def sign_in_page(request: Request) -> Response:
-    """Show the form that asks for an API key."""
-    return await page(request, "sign_in.html", error=None)
+    """Show the forms with which people and operators sign in."""
+    return await _keys_page(request)
+
+
+async def _keys_page(request: Request, *, status: int = 200, error: str | None = None) -> Response:
+    """The form for API keys; before it, that of people, if they sign in here."""
+    form = WITH_PASSWORD if request.app.state.people is not None else None
+    return await page(request, "sign_in.html", status=status, error=error, form=form, given={})
 
 
 async def sign_in(request: Request) -> Response:
@@ -144,7 +155,7 @@ async def _refused(request: Request, key: ApiKey | None) -> Response:
     async with _waiting:
         await asyncio.sleep(WRONG_KEY_PAUSE)
     error = "This key is unknown, expired or revoked." if key is None else "This key lacks the scope ledger:read."
-    return await page(request, "sign_in.html", status=401, error=error)
+    return await _keys_page(request, status=401, error=error)
 
 
 async def sign_out(request: Request) -> Response:

@@ -23,6 +23,12 @@ VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 SELECT account_id, key_sha256, return_url, expires_at, ended_at, user_id FROM people.sessions
 WHERE cookie_sha256 = %(cookie)s AND kind = 'page';
 
+-- name: renew
+-- That of a user, while it is used.
+UPDATE people.sessions SET used_at = %(now)s,
+    expires_at = greatest(expires_at, least(%(now)s::timestamptz + interval '7 days', created_at + interval '30 days'))
+WHERE cookie_sha256 = %(cookie)s AND user_id IS NOT NULL AND ended_at IS NULL AND expires_at > %(now)s;
+
 -- name: which_are_open
 -- Those of some cookies whose sessions have been neither ended nor forgotten.
 SELECT cookie_sha256 FROM people.sessions WHERE cookie_sha256 = ANY (%(cookies)s) AND ended_at IS NULL;

@@ -1,0 +1,98 @@
+"""A forgotten password, and the links about a new address."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.dashboard.people_pages.signing_in import Fields, mailed, spent, submitted
+from api.dashboard.person_forms import (
+    ADDRESS,
+    NEW_PASSWORD,
+    Form,
+    address_in,
+    password_in,
+    people_of,
+    show,
+)
+from api.dashboard.rendering import page
+from api.http.people.origins import origin_of
+
+_SIGN_IN = ("sign-in", "Sign in")
+ASK = Form("Choose a new password", "We mail you a link to a new password.", "Mail me a link", (ADDRESS,), (_SIGN_IN,))
+RESET = Form("Choose a new password", "All your sessions end.", "Change the password", (NEW_PASSWORD,))
+EMAIL = Form("Confirm your new address", "From now on you sign in with it.", "Confirm")
+UNDO = Form(
+    "Keep your address",
+    "Your address stays, or becomes again, the one at which you got this mail. All your sessions end.",
+    "Keep my address",
+)
+
+
+async def show_ask(request: Request) -> Response:
+    """Show the form."""
+    people_of(request)
+    return await show(request, ASK)
+
+
+async def ask_reset(request: Request) -> Response:
+    """Mail a link for a new password."""
+
+    async def ask(fields: Fields) -> Response:
+        await people_of(request).recovery.ask_reset(address_in(fields), origin_of(request))
+        return await mailed(request)
+
+    return await submitted(request, ASK, ask)
+
+
+async def show_reset(request: Request) -> Response:
+    """Ask for a new password, if the link opens."""
+    if not await people_of(request).sign_ins.is_usable(request.path_params["token"], "reset"):
+        return await spent(request)
+    return await show(request, RESET)
+
+
+async def reset(request: Request) -> Response:
+    """Set the new password."""
+
+    async def ask(fields: Fields) -> Response:
+        await people_of(request).recovery.reset(request.path_params["token"], password_in(fields))
+        return await _done(request, "Your password is changed", "Sign in with the new one.")
+
+    return await submitted(request, RESET, ask)
+
+
+async def show_email(request: Request) -> Response:
+    """Show a button, if the link opens."""
+    if not await people_of(request).sign_ins.is_usable(request.path_params["token"], "email"):
+        return await spent(request)
+    return await show(request, EMAIL)
+
+
+async def confirm_email(request: Request) -> Response:
+    """Change the address."""
+
+    async def ask(_: Fields) -> Response:
+        await people_of(request).recovery.change_address(request.path_params["token"])
+        return await _done(request, "Your address is changed", "Sign in with the new one from now on.")
+
+    return await submitted(request, EMAIL, ask)
+
+
+async def show_undo(request: Request) -> Response:
+    """Show a button, if the link opens."""
+    if not await people_of(request).sign_ins.is_usable(request.path_params["token"], "undo"):
+        return await spent(request)
+    return await show(request, UNDO)
+
+
+async def keep_email(request: Request) -> Response:
+    """Keep the address, or take it back."""
+
+    async def ask(_: Fields) -> Response:
+        await people_of(request).recovery.keep_address(request.path_params["token"])
+        return await _done(request, "Your address is as it was", "Choose a new password now, and sign in with it.")
+
+    return await submitted(request, UNDO, ask)
+
+
+async def _done(request: Request, title: str, says: str) -> Response:
+    return await page(request, "person_notice.html", title=title, says=says)

@@ -1,0 +1,118 @@
+"""The forms of people: their fields, and the page that shows one with what was wrong about it."""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.contract.problems import STATUSES
+from api.dashboard.current_user import page_not_found
+from api.dashboard.rendering import page
+from people.errors import AccessRefused
+from people.sign_in.passwords import LONGEST, SHORTEST
+from people.sign_in.people import People
+from people.sign_in.words import EMAIL, MAX_EMAIL, MAX_NAME, canonical
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a form, as browsers and their keepers of passwords know it."""
+
+    name: str
+    label: str
+    type: str
+    autocomplete: str
+    hint: str = ""
+    longest: int = LONGEST
+    shortest: int = 1
+    required: bool = True
+
+
+ADDRESS = Field("email", "Email address", "email", "username", longest=MAX_EMAIL)
+PASSWORD = Field("password", "Password", "password", "current-password")
+NEW_PASSWORD = Field(
+    "password", "New password", "password", "new-password", f"At least {SHORTEST} characters.", shortest=SHORTEST
+)
+NAME = Field("name", "Name", "text", "name", longest=MAX_NAME, required=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A page with one form: what it says, what it asks, and what its button does."""
+
+    title: str
+    says: str
+    button: str
+    fields: tuple[Field, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    """Paths below the dashboard, and what each of them is called."""
+
+
+WITH_PASSWORD = Form(
+    "Sign in",
+    "",
+    "Sign in",
+    (ADDRESS, PASSWORD),
+    (("sign-in/link", "Sign in by mail"), ("reset", "I forgot my password"), ("register", "Register")),
+)
+"""The form of the page on which everybody signs in."""
+
+
+class WrongField(Exception):
+    """A field of a form that cannot be used: its sentence."""
+
+
+def people_of(request: Request) -> People:
+    """The people of this service. Raises HTTPException 404 when nobody signs in here."""
+    people: People | None = request.app.state.people
+    if people is None:
+        page_not_found()
+    return people
+
+
+async def show(
+    request: Request, form: Form, *, status: int = 200, error: str | None = None, given: dict[str, str] | None = None
+) -> Response:
+    """Show a form, with what was wrong and what was written into it, but for passwords."""
+    kept = {name: value for name, value in (given or {}).items() if name != "password"}
+    return await page(request, "person_form.html", status=status, form=form, error=error, given=kept)
+
+
+async def show_again(request: Request, form: Form, error: Exception, given: dict[str, str]) -> Response:
+    """Show a form that was refused."""
+    if not isinstance(error, AccessRefused):
+        return await show(request, form, status=422, error=str(error), given=given)
+    response = await show(request, form, status=STATUSES[error.code][0], error=error.detail, given=given)
+    if error.retry_after is not None:
+        response.headers["retry-after"] = str(error.retry_after)
+    return response
+
+
+def address_in(fields: dict[str, str]) -> str:
+    """The address in a form. Raises WrongField."""
+    email = canonical(fields.get("email", ""))
+    if len(email) > MAX_EMAIL or not re.fullmatch(EMAIL, email):
+        _wrong("This is no email address.")
+    return email
+
+
+def password_in(fields: dict[str, str]) -> str:
+    """The password in a form. Raises WrongField."""
+    password = fields.get("password", "")
+    if not 1 <= len(password) <= LONGEST:
+        _wrong(f"A password has {SHORTEST} to {LONGEST} characters.")
+    return password
+
+
+def name_in(fields: dict[str, str]) -> str:
+    """The name in a form. Raises WrongField."""
+    name = fields.get("name", "")
+    if len(name) > MAX_NAME or not name.isprintable():
+        _wrong(f"A name has at most {MAX_NAME} characters, on one line.")
+    return name
+
+
+def _wrong(sentence: str) -> NoReturn:
+    raise WrongField(sentence)
