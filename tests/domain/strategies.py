@@ -247,16 +247,17 @@ def _deduct(draw: st.DrawFn, journal: Journal) -> DeductCredits:
 
 
 def _price(draw: st.DrawFn, amount: int) -> Priced | None:
-    """Mostly nothing; else a price of that amount, of several lines, or none."""
+    """Mostly nothing; else a price of that amount, or none. It has several lines, if the tokens that it is for are not
+    more than usage can say."""
     if draw(st.integers(0, 3)):
         return None
     if not draw(st.integers(0, 3)) or not 0 < amount <= MAX_AMOUNT:
         return NoPrice("no_rate", 3)
     thirds = 3 * amount - draw(st.integers(0, 2))
-    book = PriceBook.of(
-        3, "ab" * 32, [Rate("*", "*", "*", (PerUnit("input_tokens", exact("1/3")), Flat(exact("1/3"))))]
-    )
-    found = price(book, {"input_tokens": thirds - 1})
+    by_token = Rate("*", "*", "*", (PerUnit("input_tokens", exact("1/3")), Flat(exact("1/3"))))
+    flat = Rate("*", "*", "*", (Flat(exact(str(amount))),))
+    rate, usage = (by_token, {"input_tokens": thirds - 1}) if thirds <= MAX_AMOUNT else (flat, {})
+    found = price(PriceBook.of(3, "ab" * 32, [rate]), usage)
     assert isinstance(found, Price)
     assert found.credits == amount
     return found
