@@ -32,6 +32,7 @@ from api.app import create_app
 from api.runtime.database import as_url
 from api.runtime.processes.logs import LOG_FORMAT
 from api.runtime.processes.projector import project
+from api.runtime.processes.server import IDLE
 from api.runtime.settings import Settings, load_settings
 
 ADMIN_KEY = "a-key-for-tests"
@@ -218,7 +219,15 @@ def service_here(conninfo: str, folder: Path, *, settings: Mapping[str, str] | N
 
 def _serving(settings: Settings, conninfo: str) -> uvicorn.Config:
     app = create_app(settings, conninfo)
-    return uvicorn.Config(app, lifespan="on", ws="none", log_config=None, access_log=False, server_header=False)
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=IDLE,  # longer than a client keeps one, which otherwise could send into one that ends
+    )
 
 
 async def _serve_and_project(server: uvicorn.Server, listening: socket.socket, settings: Settings) -> None:
