@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,8 @@ from psycopg.rows import dict_row
 from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
+from people import audit_log
+from people.audit_log import SYSTEM, AuditEntry
 from people.errors import AccessRefused
 from people.rate_limits import RateLimits, seconds
 
@@ -109,17 +111,20 @@ def create_first_key(conninfo: str) -> str | None:
 
 def _create(conninfo: str, name: str, scopes: Iterable[str], expires_at: datetime | None, *, first: bool) -> str | None:
     secret, prefix = new_secret()
+    scopes = list(scopes)
     parameters = {
         "prefix": prefix,
         "sha256": key_hash(secret),
         "name": name,
-        "scopes": list(scopes),
+        "scopes": scopes,
         "expires_at": expires_at,
         "first": first,
     }
     with connect(conninfo) as connection:
-        made = connection.execute(_SQL["create_key"], parameters).fetchone()
-    return secret if made == (True,) else None
+        made = connection.execute(_SQL["create_key"], parameters).fetchone() == (True,)
+        if made:
+            _note(connection, "key.created", prefix, name=name, scopes=" ".join(scopes))
+    return secret if made else None
 
 
 def list_keys(conninfo: str) -> list[ApiKey]:
@@ -131,7 +136,15 @@ def list_keys(conninfo: str) -> list[ApiKey]:
 def revoke_key(conninfo: str, prefix: str) -> bool:
     """Revoke a key. Returns whether there is a key with that prefix."""
     with connect(conninfo) as connection:
-        return connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() == (True,)
+        found = connection.execute(_SQL["revoke_key"], {"prefix": prefix}).fetchone() == (True,)
+        if found:
+            _note(connection, "key.revoked", prefix)
+        return found
+
+
+def _note(connection: psycopg.Connection[Any], action: str, prefix: str, **details: str) -> None:
+    entry = AuditEntry(action, SYSTEM, f"key:{prefix}", details=details)
+    connection.execute(audit_log.SQL["note"], audit_log.row_of(datetime.now(UTC), entry))
 
 
 # For the service -------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
+from people.audit_log import by_user, note
 
 LINK_LASTS = timedelta(minutes=5)
 """How long a link can be opened, unless its session ends sooner."""
@@ -171,7 +172,11 @@ class Sessions:
 
     async def end(self, cookie: str) -> None:
         """End the session of a cookie."""
-        await self._rows("end", cookie=_digest(cookie), now=self._clock())
+        now = self._clock()
+        async with self._log.connection() as connection, connection.transaction():
+            ended = await connection.execute(_SQL["end"], {"cookie": _digest(cookie), "now": now})
+            for (user_id,) in await ended.fetchall():
+                await note(connection, now, *([by_user("user.signed_out", user_id)] if user_id else []))
 
     async def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self._log.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

@@ -51,6 +51,7 @@ MISSING = [
     "people/0002_manage_scope_and_cursor_key.sql",
     "people/0003_key_log.sql",
     "people/0004_users.sql",
+    "people/0005_audit.sql",
     "outbox/0001_mails.sql",
     "measures/0001_schema.sql",
     "imports/0001_schema.sql",

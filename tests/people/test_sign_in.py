@@ -296,7 +296,7 @@ async def test_the_database_has_no_secret(town: Town, ada: SignedIn) -> None:
     pending = await town.people.registrations.register(EVE, PASSWORD, "", HERE)
     secrets = [ada.token, pending.token, PASSWORD, town.token(ADA, "link"), town.token(ADA, "reset")]
     async with town.ledger.log.connection() as connection:
-        for table in ("users", "registrations", "tokens", "sessions", "attempts"):
+        for table in ("users", "registrations", "tokens", "sessions", "attempts", "audit"):
             rows = await (await connection.execute(f"SELECT t::text FROM people.{table} AS t".encode())).fetchall()
             assert not [secret for secret in secrets if secret in str(rows)], table
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from psycopg.errors import UniqueViolation
 
+from people.audit_log import by_user, note
 from people.errors import AccessRefused
 from people.sign_in import letters
 from people.sign_in.letters import Letter
@@ -93,6 +94,7 @@ class Recovery:
         await connection.execute(SQL["set_password"], {**given, "hash": hashed})
         await connection.execute(SQL["end_sessions"], {**given, "except": keep})
         await connection.execute(SQL["end_tokens"], {**given, "purposes": list(_MAILED)})
+        await note(connection, now, by_user("user.password_changed", user.user_id))
         cause = f"password:{user.user_id}:{now.isoformat()}"
         await around.tell(connection, letters.password_changed(user.email, cause, around.page("reset")))
 
@@ -124,6 +126,7 @@ class Recovery:
                 told = letters.new_address(new, cause, pages[0], taken=taken, wanted=wanted)
                 await around.tell(connection, told)
                 await around.tell(connection, letters.address_changes(user.email, f"undo:{cause}", pages[1]))
+                await note(connection, now, by_user("user.email_change_requested", user.user_id))
 
     async def change_address(self, token: str) -> User:
         """The user has the new address from now on. Raises AccessRefused: token_spent."""
@@ -144,7 +147,9 @@ class Recovery:
             return await self._set_address(connection, found["user_id"], found["told_at"])
 
     async def _set_address(self, connection: Connection, user_id: str, email: str) -> User:
-        [row] = await rows(connection, "set_email", user_id=user_id, email=email, now=self._around.clock())
+        now = self._around.clock()
+        [row] = await rows(connection, "set_email", user_id=user_id, email=email, now=now)
+        await note(connection, now, by_user("user.email_changed", user_id))
         await connection.execute(SQL["drop_registrations"], {"email": email})
         return user_of(row)
 

@@ -4,6 +4,7 @@ So an address that is registered by a stranger is not taken. Its owner who opens
 stranger's password, so the account never gets it. And credits are given to a mailbox, not to a request.
 """
 
+from people.audit_log import by_user, note
 from people.errors import AccessRefused
 from people.sign_in import letters
 from people.sign_in.passwords import check_strength
@@ -81,6 +82,7 @@ class Registrations:
                 raise token_spent()
             user = user_of(found[0])
             await connection.execute(SQL["drop_registrations"], {"email": user.email})
+            await note(connection, now, by_user("user.registered", user.user_id))
             made = await self._sign_ins.begin(connection, user, origin, kind, mark)
         return await self._sign_ins.with_account(made)
 

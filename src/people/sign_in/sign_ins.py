@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
+from people.audit_log import by_user, note
 from people.errors import AccessRefused
 from people.sign_in.letters import Tell
 from people.sign_in.passwords import Passwords
@@ -88,6 +89,7 @@ class SignIns:
         values = {"sha256": sha256, "user_id": user.user_id, "kind": kind, "now": now, "expires_at": now + LASTS}
         await connection.execute(SQL["begin_session"], {**values, "client": (origin.client or "")[:200] or None})
         await connection.execute(SQL["note_sign_in"], {"user_id": user.user_id, "now": now})
+        await note(connection, now, by_user("user.signed_in", user.user_id, {"kind": kind, "network": origin.network}))
         return SignedIn(user, token, now + LASTS)
 
     async def with_account(self, made: SignedIn) -> SignedIn:
@@ -142,15 +144,20 @@ class SignIns:
 
     async def end(self, person: Person, session_id: int) -> bool:
         """End a session of a user. Returns whether they have one with that number."""
-        async with self._around.log.connection() as connection:
-            given = {"user_id": person.user.user_id, "session_id": session_id, "now": self._around.clock()}
-            return bool(await rows(connection, "end_session", **given))
+        user_id, now = person.user.user_id, self._around.clock()
+        async with self._around.log.connection() as connection, connection.transaction():
+            ended = await rows(connection, "end_session", user_id=user_id, session_id=session_id, now=now)
+            if ended:
+                await note(connection, now, by_user("session.ended", user_id, {"session_id": session_id}))
+            return bool(ended)
 
     async def end_others(self, person: Person) -> None:
         """End all sessions of a user but this one."""
-        async with self._around.log.connection() as connection:
-            given = {"user_id": person.user.user_id, "except": person.session_id, "now": self._around.clock()}
+        user_id, now = person.user.user_id, self._around.clock()
+        async with self._around.log.connection() as connection, connection.transaction():
+            given = {"user_id": user_id, "except": person.session_id, "now": now}
             await connection.execute(SQL["end_sessions"], given)
+            await note(connection, now, by_user("session.others_ended", user_id))
 
 
 async def rows(connection: Connection, name: str, **parameters: Any) -> list[Row]:

@@ -12,3 +12,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.users TO credit_ledger_serv
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.registrations TO credit_ledger_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.tokens TO credit_ledger_service;
 GRANT SELECT, INSERT, DELETE ON TABLE people.attempts TO credit_ledger_service;
+GRANT SELECT, INSERT ON TABLE people.audit TO credit_ledger_service;
+GRANT EXECUTE ON FUNCTION people.erase_audit TO credit_ledger_service;

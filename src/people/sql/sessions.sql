@@ -34,7 +34,7 @@ WHERE cookie_sha256 = %(cookie)s AND user_id IS NOT NULL AND ended_at IS NULL AN
 SELECT cookie_sha256 FROM people.sessions WHERE cookie_sha256 = ANY (%(cookies)s) AND ended_at IS NULL;
 
 -- name: end
-UPDATE people.sessions SET ended_at = coalesce(ended_at, %(now)s) WHERE cookie_sha256 = %(cookie)s;
+UPDATE people.sessions SET ended_at = %(now)s WHERE cookie_sha256 = %(cookie)s AND ended_at IS NULL RETURNING user_id;
 
 -- name: forget
 -- Delete sessions that ended long ago, at most 100 at a time.
