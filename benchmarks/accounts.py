@@ -119,11 +119,13 @@ def _post_batch(lines: SimpleQueue[Line], batch: Sequence[Command]) -> None:
     """Send a batch again until all of it is carried out: a busy machine may refuse a part as overloaded."""
     line = lines.get()
     body = json.dumps({"commands": batch}, separators=(",", ":"))
-    answer = line.post("/v1/batch", body)
-    for _ in range(_TRIES):
-        if b'"status":503' not in answer.body:
-            break
+    try:
         answer = line.post("/v1/batch", body)
-    lines.put(line)
+        for _ in range(_TRIES):
+            if b'"status":503' not in answer.body:
+                break
+            answer = line.post("/v1/batch", body)
+    finally:  # whoever waits for the line meets the same failure, and does not wait for ever
+        lines.put(line)
     if answer.status != 200 or answer.body.count(b'"status":201') + answer.body.count(b'"status":200') != len(batch):
         raise Spoiled(f"accounts could not be filled: {answer.status} {answer.body[:500]!r}")
