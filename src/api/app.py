@@ -36,7 +36,7 @@ from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
 from api.http.methods import methods_at
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.people import auth, user
+from api.http.people import audit, auth, own_audit, user
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
@@ -203,7 +203,7 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, estimates, prices, receipts, receiving, webhooks
-    parts = (*_QUERIES, *billing, health, portal_sessions, auth, user)
+    parts = (*_QUERIES, *billing, health, portal_sessions, auth, user, own_audit, audit)
     for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)

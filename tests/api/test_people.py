@@ -13,6 +13,8 @@ import pytest
 
 from tests.api.conftest import under_contract
 from tests.api.stage import field_errors, refused
+from tests.dashboard.acting import path_of
+from tests.dashboard.guests import ROOT, guest, operator, person, token_in
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 
@@ -171,3 +173,44 @@ def test_a_cookie_opens_nothing_below_api_and_an_api_key_neither(club: Club) -> 
 def test_where_nobody_signs_in_there_is_nothing(service: Service) -> None:
     refused(service.post("/api/auth/login", {"email": "a@b.c", "password": "x"}), 404, "not_found")
     refused(service.client.get("/api/user/sessions"), 404, "not_found")
+
+
+def test_what_was_done_is_listed_for_its_person_and_for_operators(club: Club) -> None:
+    erin, other = club.join("erin"), club.join("eric")
+    user_id = erin["user"]["id"]
+    for _ in range(3):
+        club.post("/api/auth/login", email="erin@example.com", password=PASSWORD)
+    own = club.ask("GET", "/api/audit", erin["token"]).json()
+    assert [one["action"] for one in own["entries"]] == [*["user.signed_in"] * 4, "user.registered"]
+    assert {one["actor"] for one in own["entries"]} == {user_id}
+    first = club.ask("GET", "/api/audit", erin["token"], params={"limit": "3"}).json()
+    rest = club.ask("GET", "/api/audit", erin["token"], params={"limit": "3", "cursor": first["next_cursor"]}).json()
+    assert (first["entries"] + rest["entries"], rest["next_cursor"]) == (own["entries"], None)
+    stolen = club.ask("GET", "/api/audit", other["token"], params={"limit": "3", "cursor": first["next_cursor"]})
+    assert list(field_errors(stolen)) == ["cursor"]
+    refused(club.ask("GET", "/api/audit"), 401, "unauthenticated")
+
+    service = club.service
+    found = service.get("/v1/audit", actor=user_id, action="user.registered").json()["entries"]
+    assert found == own["entries"][-1:]
+    assert service.get("/v1/audit", account_id=user_id).json()["entries"] == own["entries"]
+    assert list(field_errors(service.get("/v1/audit", action="Everything"))) == ["action"]
+    lines = service.get("/v1/audit.csv", account_id=user_id).text.split("\r\n")
+    assert (lines[0], len(lines)) == ("entry_id,at,action,actor,subject,account_id,details", 7)
+    assert lines[1].startswith(f"{own['entries'][0]['entry_id']},{own['entries'][0]['at']},user.signed_in,{user_id}")
+
+
+def test_the_page_of_what_was_done_is_for_its_people_and_those_who_may_audit(club: Club) -> None:
+    """A holder whom the product sent has no such page in the menu: nothing of people is about them."""
+    service, user_id = club.service, club.join("fay")["user"]["id"]
+    path = path_of(user_id, "audit")
+    page = operator(service).get(path)
+    assert page.status_code == 200
+    assert "User registered" in page.text
+    assert f"{path}.csv" in page.text
+    assert operator(service).get(f"{path}.csv").text.count("\r\n") == 3
+    holder = person(service, user_id)
+    assert f'href="{path}"' not in holder.get(path_of(user_id)).text
+    signed_in = guest(service)
+    form = {"csrf": token_in(signed_in.get(f"{ROOT}/sign-in")), "email": "fay@example.com", "password": PASSWORD}
+    assert f'href="{path}"' in signed_in.post(f"{ROOT}/sign-in/password", data=form).text

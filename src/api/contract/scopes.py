@@ -15,7 +15,7 @@ MEANINGS = {
     MANAGE: "open, update, freeze, unfreeze, close, reopen and merge accounts; grant, void and transfer credits; "
     "change the expiry of grants; "
     "record and refund payments, and their disputes; change subscriptions; set limits",
-    AUDIT: "events with their metadata and reasons, and explanations",
+    AUDIT: "events with their metadata and reasons, explanations, and the audit log of people, teams and keys",
     PORTAL: "links for account holders, to the dashboard and to the page of their provider; and checkouts",
 }
 """Each scope and what it allows, apart from `admin`, which allows everything."""
@@ -103,6 +103,8 @@ ROUTES: dict[str, Scopes] = {
     "POST /v1/checkouts": (PORTAL, MANAGE),  # only a payment grants; what is not listed needs MANAGE
     "GET /v1/checkouts/{checkout_id}": (PORTAL, MANAGE, READ),
     "POST /v1/webhooks/{name}": OPEN,  # a signature in place of a key
+    "GET /v1/audit": (AUDIT,),
+    "GET /v1/audit.csv": (AUDIT,),
     "GET /v1/webhooks": ADMIN,
     "GET /v1/webhooks/{name}": ADMIN,
     "POST /v1/webhooks/{webhook_id}/retry": ADMIN,
@@ -132,6 +134,7 @@ PEOPLE: dict[str, bool] = {
     "GET /api/user/sessions": True,
     "DELETE /api/user/sessions": True,
     "DELETE /api/user/sessions/{session_id}": True,
+    "GET /api/audit": True,
 }
 """Every route below /api, which takes no API key, and whether it needs the session of a person who signed in here."""
 
@@ -202,6 +205,8 @@ PAGES: dict[str, Access] = {
     f"GET {_PAGE}/subscription/reactivate": _OWN_SUBSCRIPTION,
     f"POST {_PAGE}/subscription/reactivate": _OWN_SUBSCRIPTION,
     f"POST {_PAGE}/subscription/portal": _OWN_SUBSCRIPTION,
+    f"GET {_PAGE}/audit": Access((AUDIT,), holder=True),
+    f"GET {_PAGE}/audit.csv": Access((AUDIT,), holder=True),
     f"GET {_PAGE}/events": Access((AUDIT,)),
     f"GET {_PAGE}/grant": Access((MANAGE,)),
     f"POST {_PAGE}/grant": Access((MANAGE,)),

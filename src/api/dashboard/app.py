@@ -24,7 +24,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.money_pages import disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.people_pages import recovering, signing_in
+from api.dashboard.people_pages import audit, recovering, signing_in
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
 from api.dashboard.subscription_pages import wishes
@@ -71,6 +71,8 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.play_payment, "POST"),
         _page(f"{_ACCOUNT}/updates", updates),
         *_wishes(),
+        _page(f"{_ACCOUNT}/audit", audit.audit),
+        _page(f"{_ACCOUNT}/audit.csv", audit.audit_file),
         _page(f"{_ACCOUNT}/events", events.events),
         *_actions(),
         _page(f"{_ACCOUNT}/grants", grants.grants),

@@ -43,6 +43,8 @@ class AccountHolder:
     return_url: str | None
     expires_at: datetime
     secret: str
+    user_id: str | None = None
+    """The user who signed in here; None when the product vouches for the person."""
 
     is_operator = False
 
@@ -61,6 +63,7 @@ class Operator:
     secret: str
 
     account_id = None
+    user_id = None
     return_url = None
     is_operator = True
 
@@ -120,7 +123,7 @@ async def current_user_of(request: Request) -> CurrentUser:
 
 async def _user_of(request: Request, session: Session, secret: str) -> CurrentUser:
     if session.account_id is not None:
-        return AccountHolder(session.account_id, session.return_url, session.expires_at, secret)
+        return AccountHolder(session.account_id, session.return_url, session.expires_at, secret, session.user_id)
     assert session.key_sha256 is not None
     key = await keys_of(request).by_digest(session.key_sha256)
     if key is None or not may_sign_in(key):

@@ -33,6 +33,7 @@ _IMPORTS = PAGES["GET /imports"]
 _WEBHOOKS = PAGES["GET /webhooks"]
 _TRANSFERS = PAGES["GET /transfers"]
 _EVENTS = PAGES["GET /accounts/{account_id}/events"]
+_AUDIT = PAGES["GET /accounts/{account_id}/audit"]
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
 
@@ -98,9 +99,9 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
-    here), `formatter`, `options`, `nonce`, `csrf`, `sees_events`, `imports`, `transfers_page`, `webhooks_page`,
-    `sells` (whether there are plans or packages), and `actions`: links to what the current user may do to the
-    account."""
+    here), `formatter`, `options`, `nonce`, `csrf`, `sees_events`, `sees_audit`, `imports`, `transfers_page`,
+    `webhooks_page`, `sells` (whether there are plans or packages), and `actions`: links to what the current user may
+    do to the account."""
     user: CurrentUser | None = getattr(request.state, "current_user", None)
     root = root_of(request)
     known = {
@@ -112,6 +113,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "people": request.app.state.people is not None,
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
+        "sees_audit": user is not None and user.may(_AUDIT) and (user.is_operator or user.user_id is not None),
         "imports": user is not None and user.may(_IMPORTS),
         "transfers_page": user is not None and user.may(_TRANSFERS),
         "webhooks_page": user is not None and user.may(_WEBHOOKS),
