@@ -35,8 +35,9 @@ from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
 from api.http.methods import methods_at
+from api.http.own_data import export
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.people import audit, auth, own_audit, user
+from api.http.people import audit, auth, own_audit, profile, usage, user
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
@@ -50,6 +51,7 @@ from api.runtime.listening.announcement import START
 from api.runtime.listening.connections import ConnectionWatch
 from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
+from api.runtime.people.erasing import Erasing
 from api.runtime.people.mail import mailer_of
 from api.runtime.people.sign_in import people_here
 from api.runtime.processes.background import Work, in_background
@@ -131,6 +133,7 @@ def create_app(
         prices,
     )
     duties = {**_duties(settings, ledger, conninfo), "refusals": refusals.run, **received.work}
+    duties["erasing"] = Erasing(wiring.people).run
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:
@@ -203,7 +206,7 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, estimates, prices, receipts, receiving, webhooks
-    parts = (*_QUERIES, *billing, health, portal_sessions, auth, user, own_audit, audit)
+    parts = (*_QUERIES, *billing, health, portal_sessions, auth, user, profile, export, usage, own_audit, audit)
     for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)

@@ -52,3 +52,8 @@ async def place(connection: Connection, mail: Mail, now: datetime) -> None:
             "send_before": now + min(mail.useful, PATIENCE),
         },
     )
+
+
+async def forget_recipients(connection: Connection, recipients: list[str]) -> None:
+    """Delete all mails to some addresses, in lower case; those that wait are never sent. Raises psycopg.Error."""
+    await connection.execute(SQL["forget_recipients"], {"recipients": recipients})

@@ -50,6 +50,9 @@ class Session:
     ended_at: datetime | None
     user_id: str | None = None
     """The user who signed in here; None when the product or an API key vouches for the person."""
+    zone: str | None = None
+    language: str | None = None
+    """How the user wants times and numbers; None: as the browser has it."""
 
     def open(self, now: datetime) -> bool:
         """Whether the session is neither expired nor ended by a sign-out."""

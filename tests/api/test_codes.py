@@ -32,6 +32,7 @@ from ledger.postgres.connecting import connect_async
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
+from tests.api.club import PASSWORD, Club
 from tests.api.conftest import under_contract
 from tests.api.stage import (
     Ask,
@@ -96,7 +97,7 @@ MORE: dict[int, set[str]] = {
         *("product_belongs_to_another", "webhook_already_applied", "effective_in_the_past"),
         *("subscription_required", "already_subscribed"),
         *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
-        *("already_cancelled", "not_cancelled", "payment_due"),
+        *("already_cancelled", "not_cancelled", "payment_due", "has_a_subscription"),
     },
     410: {"token_spent"},
     414: {"query_too_large"},
@@ -766,6 +767,18 @@ def not_verified(database: str, folder: Path) -> httpx.Response:
         return service.client.get("/api/user/sessions", headers={"Authorization": f"Bearer {made['token']}"})
 
 
+def still_charged(database: str, folder: Path) -> httpx.Response:
+    """Who asks to be erased, and has a subscription that renews."""
+    with service_here(database, folder, settings={"CREDIT_LEDGER_REGISTRATION": "open"}) as service:
+        under_contract(service)
+        club = Club(service, folder / "data" / "mail")
+        ada = club.join("ada")
+        name = subscribe(service, ada["user"]["id"])
+        answer = club.ask("DELETE", "/api/user/profile", ada["token"], json={"password": PASSWORD})
+    assert answer.json()["subscription_id"] == name
+    return answer
+
+
 def product_of_another(conninfo: str, folder: Path) -> httpx.Response:
     """Two packages cannot be one product of a provider."""
     price = {"price": "once", "amount_minor": 100, "currency": "EUR", "products": {"stripe": "price_1"}}
@@ -856,6 +869,7 @@ FAULTS: dict[str, Callable[[str, Path], httpx.Response]] = {
     "wrong_credentials": of_people("/api/auth/login", ADA),
     "registration_closed": of_people("/api/auth/register", ADA, "invited"),
     "email_not_verified": not_verified,
+    "has_a_subscription": still_charged,
     "token_spent": of_people("/api/auth/link/confirm", {"token": "unknown"}),
     "password_too_weak": of_people("/api/auth/register", {**ADA, "password": "password123"}),
 }

@@ -126,6 +126,7 @@ ALLOWED = {
     "/api/auth/login": "OPTIONS, POST",
     "/api/user/sessions": "DELETE, GET, HEAD, OPTIONS",
     "/api/user/sessions/1": "DELETE, OPTIONS",
+    "/v1/audit.csv": "GET, HEAD, OPTIONS",
     "/docs": "GET, HEAD, OPTIONS",
     "/dashboard": "GET, HEAD, OPTIONS",
     "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",

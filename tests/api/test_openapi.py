@@ -57,6 +57,12 @@ QUERIES = {
     "/v1/audit": {200, 401, 403, 422, 429, 500, 503},
     "/v1/audit.csv": {200, 401, 403, 422, 429, 500, 503},
     "/api/user/sessions": {200, 401, 403, 404, 422, 500, 503},
+    "/api/user/profile": {200, 401, 403, 404, 422, 500, 503},
+    "/api/user/export/{export_id}": {200, 401, 403, 404, 422, 500, 503},
+    **{
+        f"/api/usage/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
+        for name in ("current", "history", "analytics")
+    },
     "/api/audit": {200, 401, 403, 404, 422, 500, 503},
     "/healthz": {200},
     "/readyz": {200, 503},
@@ -96,6 +102,10 @@ PEOPLE = {
     ("post", "/api/auth/email/undo"): BODY | {200, 410},
     ("post", "/api/user/email"): BODY | {202, 401, 403},
     ("post", "/api/user/password"): BODY | {200, 401, 403},
+    ("patch", "/api/user/profile"): BODY | {200, 401, 403},
+    ("delete", "/api/user/profile"): BODY | {202, 401, 403, 409},
+    ("post", "/api/user/profile/keep"): {200, 401, 403, 404, 422, 500, 503},
+    ("post", "/api/user/export"): {202, 401, 403, 404, 422, 429, 500, 503},
     ("delete", "/api/user/sessions"): {200, 401, 403, 404, 422, 500, 503},
     ("delete", "/api/user/sessions/{session_id}"): {200, 401, 403, 404, 422, 500, 503},
 }

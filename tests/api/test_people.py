@@ -1,63 +1,27 @@
 """People over HTTP: they register, open the link in their mail, and sign in, in the shapes of the document."""
 
 import re
-import time
 from collections.abc import Iterator
-from email import message_from_bytes
-from email.policy import default
-from pathlib import Path
-from typing import Any
+from io import BytesIO
+from zipfile import ZipFile
 
 import httpx
+import orjson
 import pytest
 
+from audit.statements.form import from_file
+from audit.statements.verifying import check_statement
+from ledger.proof.notes import VerifyingKey
+from tests.api.club import PASSWORD, Club
 from tests.api.conftest import under_contract
 from tests.api.stage import field_errors, refused
+from tests.api.subscribed import subscribe
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import ROOT, guest, operator, person, token_in
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 
-PASSWORD = "correct horse battery"
 ADA = {"email": "Ada@Example.com", "password": PASSWORD, "name": "Ada"}
-
-
-class Club:
-    """A service at which people sign in, and the folder of its mails."""
-
-    def __init__(self, service: Service, mail: Path) -> None:
-        self.service = service
-        self.mail = mail
-
-    def post(self, path: str, bearer: str | None = None, /, **body: str) -> httpx.Response:
-        """A request of a person."""
-        return self.ask("POST", path, bearer, json=body)
-
-    def ask(self, method: str, path: str, bearer: str | None = None, **options: Any) -> httpx.Response:
-        """A request without an API key."""
-        headers = {"Authorization": f"Bearer {bearer}" if bearer else "", "User-Agent": "A phone"}
-        return self.service.client.request(method, path, headers=headers, **options)
-
-    def token(self, to: str, kind: str) -> str:
-        """The secret of the newest mail of a kind to somebody, as soon as it is there."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            for file in sorted(self.mail.glob(f"*-{kind}.eml"), reverse=True):
-                message = message_from_bytes(file.read_bytes(), policy=default)
-                if message["to"] == to:
-                    found = re.search(r"http://127\.0\.0\.1:1/dashboard/\w+/(\S+)", message.get_content())
-                    assert found is not None
-                    return found[1]
-            time.sleep(0.05)
-        raise AssertionError(f"there is no mail {kind} to {to}")
-
-    def join(self, name: str) -> dict[str, Any]:
-        """A new person, signed in."""
-        email = f"{name}@example.com"
-        assert self.post("/api/auth/register", email=email, password=PASSWORD, name=name).status_code == 201
-        token = self.token(email, "verification")
-        made: dict[str, Any] = self.post("/api/auth/verification", token=token, password=PASSWORD).json()
-        return made
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +178,127 @@ def test_the_page_of_what_was_done_is_for_its_people_and_those_who_may_audit(clu
     signed_in = guest(service)
     form = {"csrf": token_in(signed_in.get(f"{ROOT}/sign-in")), "email": "fay@example.com", "password": PASSWORD}
     assert f'href="{path}"' in signed_in.post(f"{ROOT}/sign-in/password", data=form).text
+
+
+def test_a_profile_is_read_and_changed(club: Club) -> None:
+    """In the shape of the document; what is absent stays, and an empty text removes."""
+    gail = club.join("gail")
+    token, user = gail["token"], gail["user"]
+    nothing = {"avatar_url": None, "zone": None, "language": None, "mails_off": [], "deletion_at": None}
+    nothing |= dict.fromkeys(("subscription_status", "subscription_start_date", "subscription_end_date"))
+    found = club.ask("GET", "/api/user/profile", token).json()
+    times = {name: found[name] for name in ("created_at", "last_login_at")}
+    assert found == {**user, **nothing, **times}
+    said = {"name": "Gail G.", "avatar_url": "https://pictures.example/gail.png", "zone": "Europe/Berlin"}
+    said |= {"language": "de-CH", "mails_off": ["teams", "credits", "teams"]}
+    changed = club.ask("PATCH", "/api/user/profile", token, json=said)
+    assert changed.json() == {**found, **said, "mails_off": ["credits", "teams"]}
+    less = club.ask("PATCH", "/api/user/profile", token, json={"zone": "", "language": None, "mails_off": []}).json()
+    assert less == {**found, **said, "zone": None, "mails_off": []}
+    assert less == club.ask("GET", "/api/user/profile", token).json()
+    [entry, *_] = club.ask("GET", "/api/audit", token, params={"limit": "1"}).json()["entries"]
+    assert (entry["action"], entry["details"]) == ("user.profile_changed", {"fields": "zone mails_off"})
+    bad = {"name": "two\nlines", "avatar_url": "http://pictures.example/", "zone": "Mars/Base", "language": "xx"}
+    answer = club.ask("PATCH", "/api/user/profile", token, json={**bad, "mails_off": ["security"], "colour": "red"})
+    assert sorted(field_errors(answer)) == ["avatar_url", "colour", "language", "mails_off.0", "name", "zone"]
+    for address in ("https://a.example", "https://a b/", "https://a.example/\n", "javascript:alert(1)", "//a.example/"):
+        answer = club.ask("PATCH", "/api/user/profile", token, json={"avatar_url": address})
+        assert list(field_errors(answer)) == ["avatar_url"], address
+
+
+def test_a_subscription_is_the_tier_of_a_profile(club: Club) -> None:
+    hugh = club.join("hugh")
+    subscribe(club.service, hugh["user"]["id"])
+    found = club.ask("GET", "/api/user/profile", hugh["token"]).json()
+    assert (found["tier"], found["subscription_status"]) == ("pro", "active")
+    assert found["subscription_start_date"] < found["subscription_end_date"]
+
+
+def test_a_person_takes_everything_away(club: Club) -> None:
+    """What is known of them, every entry, and a statement that anybody can verify; nobody else fetches it."""
+    iris, jack = club.join("iris"), club.join("jack")
+    account = iris["user"]["id"]
+    spent = club.service.post(f"/v1/accounts/{account}/deductions", {"amount": 7, "description": "A poem"})
+    position = spent.json()["position"]
+    club.service.get(f"/v1/accounts/{account}/history", min_position=position)
+    asked = club.ask("POST", "/api/user/export", iris["token"])
+    assert asked.status_code == 202
+    path = asked.json()["url"]
+    refused(club.ask("GET", path, jack["token"]), 404, "not_found")
+    fetched = club.ask("GET", path, iris["token"])
+    assert (fetched.status_code, fetched.headers["cache-control"]) == (200, "no-store")
+    with ZipFile(BytesIO(fetched.content)) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    assert sorted(files) == ["README.txt", "entries.csv", "person.json", "statement.json"]
+    person_json = orjson.loads(files["person.json"])
+    assert person_json["user"][0]["email"] == "iris@example.com"
+    assert [one["action"] for one in person_json["audit"]] == [
+        *("user.registered", "user.signed_in", "user.export_requested"),
+    ]
+    assert not [secret for secret in (iris["token"], PASSWORD) if secret in files["person.json"].decode()]
+    assert "A poem" in files["entries.csv"].decode()
+    assert len(files["entries.csv"].decode().strip().split("\r\n")) == 3
+    key = VerifyingKey.parse(from_file(files["statement.json"]).statement.verifying_key)
+    proven = check_statement(files["statement.json"], [key]).statement
+    assert (proven.account_id, [*proven.texts.values()]) == (account, [{"description": "A poem"}])
+    assert [*club.ask("POST", "/api/user/export", iris["token"]).json()] == [*asked.json()]
+    more = [club.ask("POST", "/api/user/export", iris["token"]).status_code for _ in range(4)]
+    assert more == [202, 202, 202, 429]
+
+
+def test_a_person_asks_to_be_erased_and_takes_it_back(club: Club) -> None:
+    kim = club.join("kim")
+    wrong = club.ask("DELETE", "/api/user/profile", kim["token"], json={"password": "not this one"})
+    refused(wrong, 401, "wrong_credentials")
+    refused(club.ask("POST", "/api/user/profile/keep", kim["token"]), 404, "not_found")
+    asked = club.ask("DELETE", "/api/user/profile", kim["token"], json={"password": PASSWORD})
+    at = asked.json()["deletion_at"]
+    assert asked.status_code == 202
+    again = club.ask("DELETE", "/api/user/profile", kim["token"], json={"password": PASSWORD})
+    assert again.json()["deletion_at"] == at
+    assert club.ask("GET", "/api/user/profile", kim["token"]).json()["deletion_at"] == at
+    assert club.ask("POST", "/api/user/profile/keep", kim["token"]).status_code == 200
+    assert club.ask("GET", "/api/user/profile", kim["token"]).json()["deletion_at"] is None
+
+
+def test_usage_is_told_in_the_shapes_of_the_document(club: Club) -> None:
+    """What was metered and deducted, by day; what nobody told is null, and never made up."""
+    lena, service = club.join("lena"), club.service
+    token, account = lena["token"], lena["user"]["id"]
+    nothing = club.ask("GET", "/api/usage/analytics", token).json()
+    assert {*nothing["productivity"].values(), *nothing["performance"].values(), *nothing["roi"].values()} == {None}
+    limits = [{"limit_id": "queries", "amount": 500, "unit": "rag_query"}, {"limit_id": "credits", "amount": 90}]
+    assert service.post(f"/v1/accounts/{account}/limits", {"source": "plan", "limits": limits}).status_code == 201
+    used = [
+        ("usage", {"quantity": 40, "usage": {"metric": "rag_query"}}),
+        ("usage", {"quantity": 90, "usage": {"metric": "time_saved_minutes"}}),
+        ("deductions", {"amount": 5, "usage": {"metric": "deployment", "duration_ms": 200, "success": True}}),
+        ("deductions", {"amount": 2, "usage": {"metric": "deployment", "duration_ms": 400, "success": False}}),
+    ]
+    for noun, body in used:
+        answer = service.post(f"/v1/accounts/{account}/{noun}", body)
+        assert answer.status_code == 201, answer.text
+    seen = {"min_position": answer.json()["position"], "from": "2026-01-01", "to": "2026-01-01"}
+    assert service.get(f"/v1/accounts/{account}/usage", **seen).status_code == 200
+
+    counts = {"rag_queries": 40, "agent_executions": 0, "files_indexed": 0, "deployments": 2}
+    for period, days in (("today", 1), ("week", 7), ("all", 1)):
+        found = club.ask("GET", "/api/usage/current", token, params={"period": period, "tz": "UTC"}).json()
+        assert (found["usage"], found["credits"], len(found["daily_breakdown"])) == (counts, 7, days), period
+    assert found["limits"] == {**dict.fromkeys(counts, "unlimited"), "rag_queries": 500}
+    assert [one["limit_id"] for one in found["limits_detail"]] == ["queries", "credits"]
+    today = found["daily_breakdown"][0]["date"]
+    span = {"start_date": today, "end_date": today, "tz": "UTC"}
+    history = club.ask("GET", "/api/usage/history", token, params=span).json()
+    assert (history["data"], history["totals"]) == ([{"date": today, "credits": 7, **counts}], counts)
+    only = club.ask("GET", "/api/usage/history", token, params={**span, "metric_type": "deployment"}).json()
+    assert only["totals"] == {**dict.fromkeys(counts, 0), "deployments": 2}
+    told = club.ask("GET", "/api/usage/analytics", token).json()
+    assert told["productivity"] == {**nothing["productivity"], "time_saved_hours": 1.5, "deployments": 2}
+    performance = told["performance"]
+    assert (performance["avg_response_time_ms"], performance["success_rate"]) == (300, 75.0)
+    assert (performance["uptime_percentage"], told["roi"]) == (None, nothing["roi"])
+    wrong = club.ask("GET", "/api/usage/current", token, params={"period": "year", "tz": "Mars/Base"})
+    assert sorted(field_errors(wrong)) == ["period", "tz"]
+    turned = {"start_date": "2026-02-01", "end_date": "2026-01-01", "metric_type": "anything"}
+    assert list(field_errors(club.ask("GET", "/api/usage/history", token, params=turned))) == ["metric_type"]

@@ -30,6 +30,7 @@ def addresses(account: str) -> list[Address]:
         "plan_id": "pro",
         "package_id": "small",
         "webhook_id": "whk_1",
+        "export_id": "exp_1",
         "checkout_id": "chk_1",
         "subscription_id": "sub-1",
         "month": "2026-10",

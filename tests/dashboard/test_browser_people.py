@@ -11,14 +11,13 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.api.club import PASSWORD, Club
 from tests.dashboard.browsing import PHONE, barriers_in_light_and_dark, fits
 from tests.dashboard.conftest import NewVisit
 from tests.dashboard.guests import ROOT, guest, token_in
 from tests.dashboard.selling import shot
 from tests.postgres import TestServers, owner
 from tests.service import PATIENCE, Service, service_here
-
-PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +176,46 @@ def test_where_nobody_signs_in_there_are_no_such_pages(servers: TestServers, tmp
         for path in ("/register", "/reset", "/link/a", "/verify/a", "/sign-in/link"):
             assert user.get(ROOT + path).status_code == 404, path
         assert "Operators" not in user.get(f"{ROOT}/sign-in").text
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_somebody_settles_in_and_leaves(new_visit: NewVisit, service: Service, folder: Path, *, script: bool) -> None:
+    """Their profile, their sessions, what they did, a copy of everything, and a deletion that is taken back."""
+    name = f"gina-{script}".lower()
+    Club(service, folder / "data" / "mail").join(name)
+    visit = new_visit(java_script_enabled=script)
+    visit.expected |= {"status of 401", "status of 422"}
+    page = visit.go("/sign-in")
+    filled(page, "Sign in", Email_address=f"{name}@example.com", Password=PASSWORD)
+    page.get_by_role("link", name="Settings").click()
+    heading(page, "Settings")
+    filled(page, "Save the profile", Name="Gina", Time_zone="Mars/Base")
+    expect(page.get_by_role("alert")).to_contain_text("IANA database")
+    expect(page.get_by_label("Time zone")).to_have_value("Mars/Base")
+    page.get_by_label("Numbers as in").select_option("de-CH")
+    filled(page, "Save the profile", Time_zone="Asia/Tokyo")
+    expect(page.get_by_role("status")).to_contain_text("Your profile is changed")
+    page.get_by_label("when somebody joins or leaves a team").uncheck()
+    page.get_by_role("button", name="Save the mails").click()
+    expect(page.get_by_label("when somebody joins or leaves a team")).not_to_be_checked()
+    looked_at(page, f"settings-{script}".lower())
+    page.get_by_role("button", name=re.compile("^End the session of")).click()
+    expect(page.get_by_role("status")).to_contain_text("session is ended")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download a copy").click()
+    assert download.value.suggested_filename.endswith(".zip")
+    page.get_by_label("Password", exact=True).last.fill("not this one")
+    page.get_by_role("button", name="Delete my account").click()
+    expect(page.get_by_role("alert")).to_contain_text("The password is wrong")
+    page.get_by_label("Password", exact=True).last.fill(PASSWORD)
+    page.get_by_role("button", name="Delete my account").click()
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("You will be erased in 7 days")
+    page.get_by_role("button", name="Keep my account").click()
+    expect(page.get_by_role("status")).to_contain_text("Your account stays")
+    page.get_by_role("link", name="Back to your account").click()
+    page.get_by_role("link", name="Audit").click()
+    heading(page, "Audit log")
+    expect(page.get_by_text("Times are in Asia/Tokyo")).to_be_visible()
+    for done in ("User deletion taken back", "User export requested", "Session ended", "User profile changed"):
+        expect(page.get_by_role("cell", name=done).first).to_be_visible()
+    looked_at(page, f"audit-{script}".lower())

@@ -52,6 +52,7 @@ MISSING = [
     "people/0003_key_log.sql",
     "people/0004_users.sql",
     "people/0005_audit.sql",
+    "people/0006_profile.sql",
     "outbox/0001_mails.sql",
     "measures/0001_schema.sql",
     "imports/0001_schema.sql",

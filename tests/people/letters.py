@@ -2,14 +2,17 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from psycopg import AsyncConnection
 
+from api.runtime.people.erasing import erase_account
 from ledger.commit.submission import Submission, Unavailable
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
+from outbox.mails import forget_recipients
 from people.sign_in.letters import Letter
 from people.sign_in.passwords import Passwords
 from people.sign_in.people import People
@@ -39,7 +42,15 @@ class Town:
         """A process of the service."""
         return People.around(
             Surroundings(
-                self.ledger.log, self.clock, self.passwords, self.tell, self.open_account, _page, self.registration
+                self.ledger.log,
+                self.clock,
+                self.passwords,
+                self.tell,
+                self.open_account,
+                _page,
+                self.registration,
+                partial(erase_account, self.ledger),
+                forget_recipients,
             )
         )
 

@@ -74,6 +74,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "already_on_plan": (409, "The subscription is on this plan"),
     "not_an_upgrade": (409, "The plan is not better"),
     "not_a_downgrade": (409, "The plan is better"),
+    "has_a_subscription": (409, "The subscription of the account renews"),
     "already_cancelled": (409, "The subscription ends already"),
     "not_cancelled": (409, "The subscription renews as it is"),
     "payment_due": (409, "A payment of the subscription is due"),

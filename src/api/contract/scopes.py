@@ -134,6 +134,15 @@ PEOPLE: dict[str, bool] = {
     "GET /api/user/sessions": True,
     "DELETE /api/user/sessions": True,
     "DELETE /api/user/sessions/{session_id}": True,
+    "GET /api/user/profile": True,
+    "PATCH /api/user/profile": True,
+    "DELETE /api/user/profile": True,
+    "POST /api/user/profile/keep": True,
+    "POST /api/user/export": True,
+    "GET /api/user/export/{export_id}": True,
+    "GET /api/usage/current": True,
+    "GET /api/usage/history": True,
+    "GET /api/usage/analytics": True,
     "GET /api/audit": True,
 }
 """Every route below /api, which takes no API key, and whether it needs the session of a person who signed in here."""
@@ -142,11 +151,14 @@ PEOPLE: dict[str, bool] = {
 class Access(NamedTuple):
     """Who may open a page: an operator whose key has one of `scopes`, and with `holder` the holder of the account.
 
-    Without scopes, the page is open to everybody. An operator's session needs the scope `ledger:read` at all times.
+    Without scopes, and not for people alone, the page is open to everybody. An operator's session needs the scope
+    `ledger:read` at all times.
     """
 
     scopes: Scopes
     holder: bool = False
+    person: bool = False
+    """For people who signed in here, whatever their account, and for nobody else."""
 
 
 ANYONE = Access(OPEN, holder=True)
@@ -154,6 +166,7 @@ _OWN = Access((READ,), holder=True)
 _OPERATOR = Access((READ,))
 _OWN_SUBSCRIPTION = Access((MANAGE,), holder=True)
 """The pages on which the holder of an account changes something: docs/adr/0081-changes-of-subscriptions.md."""
+PERSONAL = Access((), person=True)
 _BUYING = Access((PORTAL, MANAGE), holder=True)
 """What is bought on a page: the scopes are those of `POST /v1/checkouts`."""
 _PAGE = "/accounts/{account_id}"
@@ -184,6 +197,18 @@ PAGES: dict[str, Access] = {
     "POST /email/{token}": ANYONE,
     "GET /undo/{token}": ANYONE,
     "POST /undo/{token}": ANYONE,
+    "GET /keep/{token}": ANYONE,
+    "POST /keep/{token}": ANYONE,
+    "GET /settings": PERSONAL,
+    "POST /settings/profile": PERSONAL,
+    "POST /settings/mails": PERSONAL,
+    "POST /settings/password": PERSONAL,
+    "POST /settings/email": PERSONAL,
+    "POST /settings/sessions": PERSONAL,
+    "POST /settings/export": PERSONAL,
+    "GET /settings/export/{export_id}": PERSONAL,
+    "POST /settings/deletion": PERSONAL,
+    "POST /settings/keep": PERSONAL,
     f"GET {_PAGE}": _OWN,
     f"GET {_PAGE}/usage": _OWN,
     f"GET {_PAGE}/usage.csv": _OWN,
@@ -273,7 +298,10 @@ def matrix() -> str:
     lines += [f"| `{name}` | {'' if needs else 'yes'} | yes |" for name, needs in PEOPLE.items()]
     lines += ["", *_head("page below `/dashboard`", "no session", ("account holder", *MEANINGS))]
     for name, access in (*PAGES.items(), ("explanations within pages", EXPLANATIONS)):
-        lines.append(_row(name, [not access.scopes, access.holder, *_marks(access.scopes)]))
+        if not access.person:
+            lines.append(_row(name, [not access.scopes, access.holder, *_marks(access.scopes)]))
+    lines += ["", "| page below `/dashboard`, of a person | somebody who signed in here |", "|---|:-:|"]
+    lines += [f"| `{name}` | yes |" for name, access in PAGES.items() if access.person]
     return "\n".join(lines) + "\n"
 
 

@@ -24,7 +24,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.money_pages import disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.people_pages import audit, recovering, signing_in
+from api.dashboard.people_pages import audit, recovering, settings, settings_forms, signing_in
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
 from api.dashboard.subscription_pages import wishes
@@ -58,6 +58,7 @@ def dashboard() -> Starlette:
         _page("/sign-in", sign_in.sign_in, "POST"),
         _page("/sign-out", sign_in.sign_out, "POST"),
         *_people(),
+        *_settings(),
         _page(_ACCOUNT, overview.overview),
         _page(f"{_ACCOUNT}/usage", usage.usage),
         _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
@@ -166,9 +167,27 @@ def _people() -> Iterator[Route]:
         ("/reset/{token}", recovering.show_reset, recovering.reset),
         ("/email/{token}", recovering.show_email, recovering.confirm_email),
         ("/undo/{token}", recovering.show_undo, recovering.keep_email),
+        ("/keep/{token}", recovering.show_keep, recovering.keep_account),
     ):
         yield _page(path, show)
         yield _page(path, submit, "POST")
+
+
+def _settings() -> Iterator[Route]:
+    """The settings of a person: one page, and an address for each of its forms."""
+    yield _page("/settings", settings.settings)
+    for name, submit in (
+        ("profile", settings_forms.change_profile),
+        ("mails", settings_forms.change_mails),
+        ("password", settings_forms.change_password),
+        ("email", settings_forms.ask_address),
+        ("sessions", settings_forms.end_sessions),
+        ("export", settings_forms.ask_export),
+        ("deletion", settings_forms.delete),
+        ("keep", settings_forms.keep),
+    ):
+        yield _page(f"/settings/{name}", submit, "POST")
+    yield _page("/settings/export/{export_id}", settings_forms.fetch_export)
 
 
 def _wishes() -> Iterator[Route]:

@@ -45,12 +45,15 @@ class AccountHolder:
     secret: str
     user_id: str | None = None
     """The user who signed in here; None when the product vouches for the person."""
+    zone: str | None = None
+    language: str | None = None
+    """How the user wants times and numbers; None: as the browser has it."""
 
     is_operator = False
 
     def may(self, access: Access) -> bool:
         """Whether a page, or a part of one, is for them."""
-        return access.holder
+        return access.holder or (access.person and self.user_id is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,14 @@ class Operator:
 
     account_id = None
     user_id = None
+    zone = None
+    language = None
     return_url = None
     is_operator = True
 
     def may(self, access: Access) -> bool:
         """Whether their key has a scope that a page, or a part of one, asks for."""
-        return not access.scopes or any(map(self.key.allows, access.scopes))
+        return not access.person and (not access.scopes or any(map(self.key.allows, access.scopes)))
 
 
 CurrentUser = AccountHolder | Operator
@@ -123,7 +128,8 @@ async def current_user_of(request: Request) -> CurrentUser:
 
 async def _user_of(request: Request, session: Session, secret: str) -> CurrentUser:
     if session.account_id is not None:
-        return AccountHolder(session.account_id, session.return_url, session.expires_at, secret, session.user_id)
+        chosen = session.user_id, session.zone, session.language
+        return AccountHolder(session.account_id, session.return_url, session.expires_at, secret, *chosen)
     assert session.key_sha256 is not None
     key = await keys_of(request).by_digest(session.key_sha256)
     if key is None or not may_sign_in(key):
@@ -137,12 +143,12 @@ async def admit(request: Request, access: Access) -> None:
     Raises NotSignedIn, HTTPException 404 for an account or a page that is not the user's, HTTPException 403 for an
     operator whose key lacks the scope, and Problem for an ambiguous request.
     """
-    if access.scopes:
+    if access.scopes or access.person:
         user = await current_user_of(request)
         if any(CONTROL.search(str(text)) for text in request.path_params.values()):
             page_not_found()  # no id has such a character, and the database has no such text
         own = not isinstance(user, AccountHolder) or request.path_params.get("account_id") in {None, user.account_id}
-        if not own or not (user.is_operator or user.may(access)):
+        if not own or not (user.may(access) or (user.is_operator and not access.person)):
             page_not_found()
         if not user.may(access):
             scopes = " or ".join(access.scopes)

@@ -74,9 +74,12 @@ def query_string(given: dict[str, Any], **changes: Any) -> str:
 
 
 def zone_name(request: Request) -> str:
-    """The time zone of the page: `tz` of the address, else the cookie, else UTC. Raises Problem for an unknown `tz`."""
-    parameter = request.query_params.get("tz")
-    for name in (parameter, cookies_of(request).get(ZONE)):
+    """The time zone of the page: `tz` of the address, else that of the user, else the cookie, else UTC.
+
+    Raises Problem for an unknown `tz`.
+    """
+    parameter, user = request.query_params.get("tz"), _user_of(request)
+    for name in (parameter, user and user.zone, cookies_of(request).get(ZONE)):
         if name:
             try:
                 return zone(name).key
@@ -87,8 +90,20 @@ def zone_name(request: Request) -> str:
 
 
 def formatter_of(request: Request) -> Formatter:
-    """The formatter for the language and the time zone of the request."""
-    return formatting.formatter(request.headers.get("accept-language"), zone(zone_name(request)), now_of(request))
+    """The formatter for the language and the time zone of the user, or else of the request."""
+    return formatting.formatter(_languages(request), zone(zone_name(request)), now_of(request))
+
+
+def _user_of(request: Request) -> CurrentUser | None:
+    """The current user; None before the sign-in."""
+    found: CurrentUser | None = getattr(request.state, "current_user", None)
+    return found
+
+
+def _languages(request: Request) -> str | None:
+    """Whose way to write numbers the page takes."""
+    user = _user_of(request)
+    return (user and user.language) or request.headers.get("accept-language")
 
 
 def required_position(request: Request) -> int:
@@ -102,7 +117,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
     here), `formatter`, `options`, `nonce`, `csrf`, `sees_events`, `sees_audit`, `imports`, `transfers_page`,
     `webhooks_page`, `sells` (whether there are plans or packages), and `actions`: links to what the current user may
     do to the account."""
-    user: CurrentUser | None = getattr(request.state, "current_user", None)
+    user = _user_of(request)
     root = root_of(request)
     known = {
         "root": root,
@@ -160,4 +175,4 @@ def _formatter(request: Request) -> Formatter:
     try:
         return formatter_of(request)
     except Problem:
-        return formatting.formatter(request.headers.get("accept-language"), zone("UTC"), now_of(request))
+        return formatting.formatter(_languages(request), zone("UTC"), now_of(request))

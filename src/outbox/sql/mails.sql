@@ -29,3 +29,6 @@ WHERE mail_id = %(mail_id)s AND state = 'waiting';
 DELETE FROM outbox.mails WHERE mail_id IN (
     SELECT mail_id FROM outbox.mails WHERE state <> 'waiting' AND ended_at < %(before)s ORDER BY ended_at LIMIT 100
 );
+
+-- name: forget_recipients
+DELETE FROM outbox.mails WHERE lower(recipient) = ANY (%(recipients)s);

@@ -15,6 +15,7 @@ RESET = timedelta(minutes=30)
 LINK = timedelta(minutes=15)
 CHANGE = timedelta(hours=1)
 UNDO = timedelta(days=7)
+DELETION = timedelta(days=7)
 """How long the links open."""
 _IGNORE = "If you did not ask for this, ignore this mail: nothing happens."
 
@@ -89,3 +90,13 @@ def password_changed(to: str, cause: str, url: str) -> Letter:
         f"Your password was changed, and other sessions were ended. If it was not you, choose another one:\n\n{url}\n"
     )
     return Letter(cause, "password_changed", to, "Your password was changed", body, UNDO)
+
+
+def deletion(to: str, cause: str, url: str, day: str) -> Letter:
+    """To a user who asked to be erased on a day."""
+    body = (
+        f"Your account and everything about you will be erased on {day}. No mail comes after this one.\n\n"
+        f"To keep your account, open this link before:\n\n{url}\n\n"
+        "If it was not you who asked, keep it, and choose a new password.\n"
+    )
+    return Letter(cause, "deletion", to, "Your account will be erased", body, DELETION)

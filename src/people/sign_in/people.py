@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from people.sign_in.deletion import Deletions
+from people.sign_in.profiles import Profiles
 from people.sign_in.recovery import Recovery
 from people.sign_in.registrations import Registrations
 from people.sign_in.sign_ins import SignIns, Surroundings
@@ -13,9 +15,13 @@ class People(NamedTuple):
     sign_ins: SignIns
     registrations: Registrations
     recovery: Recovery
+    profiles: Profiles
+    deletions: Deletions
 
     @classmethod
     def around(cls, around: Surroundings) -> "People":
         """Its parts, which share their surroundings."""
         sign_ins = SignIns(around)
-        return cls(sign_ins, Registrations(around, sign_ins), Recovery(around, sign_ins))
+        recovery, profiles = Recovery(around, sign_ins), Profiles(around.log, around.clock)
+        deletions = Deletions(around, sign_ins, recovery)
+        return cls(sign_ins, Registrations(around, sign_ins), recovery, profiles, deletions)

@@ -46,11 +46,11 @@ class Recovery:
             async with connection.transaction():
                 found = await rows(connection, "user_by_email", email=email)
                 user = user_of(found[0]) if found and allowed else None
-                await self._keep(connection, sha256, purpose, email, user, now + lasts)
+                await self.keep_token(connection, sha256, purpose, email, user, now + lasts)
                 await around.tell(connection, letter(email, f"{purpose}:{sha256.hex()}", page, wanted=user is not None))
                 await connection.execute(SQL["forget"], {"now": now})
 
-    async def _keep(
+    async def keep_token(
         self,
         connection: Connection,
         sha256: bytes,
@@ -60,6 +60,7 @@ class Recovery:
         expires_at: datetime,
         new_email: str | None = None,
     ) -> None:
+        """Write a mailed secret that may be used until a moment."""
         values = {"sha256": sha256, "purpose": purpose, "email": email, "new_email": new_email}
         bound = {"user_id": user and user.user_id, "password_set_at": user and user.password_set_at}
         times = {"now": self._around.clock(), "expires_at": expires_at}
@@ -83,7 +84,7 @@ class Recovery:
         password_too_weak, or rate_limited."""
         user = person.user
         check_strength(new, user.email)
-        await self._check_password(user, password, origin)
+        await self.check_password(user, password, origin)
         hashed = await self._around.passwords.hash(new)
         async with self._around.log.connection() as connection, connection.transaction():
             await self._set_password(connection, user, hashed, keep=person.session_id)
@@ -98,7 +99,8 @@ class Recovery:
         cause = f"password:{user.user_id}:{now.isoformat()}"
         await around.tell(connection, letters.password_changed(user.email, cause, around.page("reset")))
 
-    async def _check_password(self, user: User, password: str, origin: Origin) -> None:
+    async def check_password(self, user: User, password: str, origin: Origin) -> None:
+        """Raise AccessRefused: wrong_credentials unless it is the password of a user; or rate_limited."""
         around = self._around
         async with around.log.connection() as connection:
             attempt = await note_password(connection, user.email, origin.network, around.clock())
@@ -112,14 +114,14 @@ class Recovery:
         """Mail a link to the new address, and the way back to the present one. The answer does not tell whether the new
         address has an account. Raises AccessRefused: wrong_credentials, or rate_limited."""
         around, user, now = self._around, person.user, self._around.clock()
-        await self._check_password(user, password, origin)
+        await self.check_password(user, password, origin)
         (token, sha256), (back, back_sha256) = new_token(), new_token()
         pages = around.page(f"email/{token}"), around.page(f"undo/{back}")
         async with around.log.connection() as connection:
             wanted = await note_mail(connection, new, origin.network, now)
             async with connection.transaction():
                 taken = bool(await rows(connection, "user_by_email", email=new))
-                kept = partial(self._keep, connection, user=user, new_email=new)
+                kept = partial(self.keep_token, connection, user=user, new_email=new)
                 await kept(sha256, "email", user.email, expires_at=now + letters.CHANGE)
                 await kept(back_sha256, "undo", user.email, expires_at=now + letters.UNDO)
                 cause = f"email:{sha256.hex()}"

@@ -28,7 +28,7 @@ PENDING = "clr_"
 """How the token of a registration begins, which opens nothing."""
 Row = dict[str, Any]
 Connection = AsyncConnection[Any]
-Purpose = Literal["reset", "link", "email", "undo"]
+Purpose = Literal["reset", "link", "email", "undo", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ class Surroundings:
     page: Callable[[str], str]
     """The address of a page, from its path below the dashboard. Raises AccessRefused: public_url_required."""
     registration: Literal["open", "invited"]
+    erase_account: Callable[[str], Awaitable[None]]
+    """Makes the texts of an account unreadable for ever; once, however often it is called."""
+    forget_mails: Callable[[Connection, list[str]], Awaitable[None]]
+    """Deletes the mails to some addresses in the transaction of a connection, those that wait too."""
 
 
 class Person(NamedTuple):

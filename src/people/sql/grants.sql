@@ -14,3 +14,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.tokens TO credit_ledger_ser
 GRANT SELECT, INSERT, DELETE ON TABLE people.attempts TO credit_ledger_service;
 GRANT SELECT, INSERT ON TABLE people.audit TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION people.erase_audit TO credit_ledger_service;
+GRANT SELECT, INSERT, DELETE ON TABLE people.exports TO credit_ledger_service;

@@ -20,8 +20,9 @@ INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires
 VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 
 -- name: find
-SELECT account_id, key_sha256, return_url, expires_at, ended_at, user_id FROM people.sessions
-WHERE cookie_sha256 = %(cookie)s AND kind = 'page';
+SELECT s.account_id, s.key_sha256, s.return_url, s.expires_at, s.ended_at, s.user_id, u.zone, u.language
+FROM people.sessions AS s LEFT JOIN people.users AS u USING (user_id)
+WHERE s.cookie_sha256 = %(cookie)s AND s.kind = 'page';
 
 -- name: renew
 -- That of a user, while it is used.

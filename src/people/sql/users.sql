@@ -92,16 +92,16 @@ VALUES (%(sha256)s, %(purpose)s, %(user_id)s, %(email)s, %(password_set_at)s, %(
 SELECT EXISTS (
     SELECT FROM people.tokens AS t JOIN people.users AS u USING (user_id)
     WHERE t.sha256 = %(sha256)s AND t.purpose = %(purpose)s AND t.used_at IS NULL AND t.expires_at > %(now)s
-      AND (t.purpose = 'undo' OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
+      AND (t.purpose IN ('undo', 'keep') OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
 ) AS usable;
 
 -- name: use_token
--- A mailed secret is used once; this one statement decides who is the first. All but `undo` end with a change of the
--- address or of the password.
+-- A mailed secret is used once; this one statement decides who is the first. All but `undo` and `keep` end with a change
+-- of the address or of the password.
 UPDATE people.tokens AS t SET used_at = %(now)s FROM people.users AS u
 WHERE t.sha256 = %(sha256)s AND t.purpose = %(purpose)s AND t.used_at IS NULL AND t.expires_at > %(now)s
   AND u.user_id = t.user_id
-  AND (t.purpose = 'undo' OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
+  AND (t.purpose IN ('undo', 'keep') OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
 RETURNING u.user_id, u.email, u.name, u.created_at, u.password_set_at, u.account_opened_at, t.email AS told_at, t.new_email;
 
 -- name: end_tokens
@@ -113,7 +113,10 @@ WHERE user_id = %(user_id)s AND purpose = ANY (%(purposes)s) AND used_at IS NULL
 UPDATE people.users SET password_hash = %(hash)s, password_set_at = %(now)s WHERE user_id = %(user_id)s;
 
 -- name: set_email
-UPDATE people.users SET email = %(email)s, email_verified_at = %(now)s WHERE user_id = %(user_id)s
+-- The one before is kept: mails to it are deleted with the user.
+UPDATE people.users SET email = %(email)s, email_verified_at = %(now)s,
+    former_emails = array_append(array_remove(array_remove(former_emails, email), %(email)s), email)
+WHERE user_id = %(user_id)s
 RETURNING user_id, email, name, created_at, password_set_at, account_opened_at;
 
 -- name: lock_attempts

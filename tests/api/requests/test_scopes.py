@@ -40,6 +40,7 @@ VALUES = {
     "digest": "0",
     "name": "app.css",
     "token": "none",
+    "export_id": "none",
     "upload_id": "none",
     "plan_id": "none",
     "package_id": "none",
@@ -62,7 +63,7 @@ def rows(table: str) -> dict[str, dict[str, bool]]:
     return {line[0]: {name: cell == "yes" for name, cell in zip(head[1:], line[1:], strict=True)} for line in lines}
 
 
-BY_ROUTE, OF_PEOPLE, BY_PAGE = tables()
+BY_ROUTE, OF_PEOPLE, BY_PAGE, PERSONAL = tables()
 NOBODY = httpx.Client(trust_env=False, verify=PLAIN, timeout=60)
 EXPLANATIONS = BY_PAGE.pop("explanations within pages")
 
@@ -117,7 +118,8 @@ def test_the_table_is_complete(serving: Service) -> None:
         for method in route.methods or ()
         if method != "HEAD"
     }
-    assert BY_PAGE.keys() == pages == PAGES.keys()
+    assert {*BY_PAGE, *PERSONAL} == pages == PAGES.keys()
+    assert {name for name, access in PAGES.items() if access.person} == PERSONAL.keys()
     assert set(SCOPES) == {*MEANINGS, "admin"}
 
 
@@ -237,7 +239,7 @@ def visitors(serving: Service, account: str) -> dict[str, httpx.Client]:
     return found
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", BY_PAGE)
 def test_a_page_asks_who_opens_it_first(
     serving: Service, account: str, visitors: dict[str, httpx.Client], name: str
 ) -> None:
@@ -254,6 +256,15 @@ def test_a_page_asks_who_opens_it_first(
     }
     expected |= {scope: 422 if allowed[scope] or allowed["ledger:read"] else 403 for scope in MEANINGS}
     assert statuses == expected
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+def test_a_page_of_a_person_is_for_nobody_else(visitors: dict[str, httpx.Client], name: str) -> None:
+    """Neither for holders whom the product sent, nor for operators, whatever their key may do."""
+    method, path = name.split()
+    url = ROOT + path.format(**VALUES) + TWICE
+    statuses = {who: client.request(method, url).status_code for who, client in visitors.items()}
+    assert statuses == {**dict.fromkeys(statuses, 404), "no session": 401 if method == "POST" else 303}
 
 
 def test_explanations_within_pages(serving: Service, account: str, visitors: dict[str, httpx.Client]) -> None:

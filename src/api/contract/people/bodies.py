@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from api.contract.bodies import ONE_LINE, Body
+from ledger.domain.periods import UnknownZone, zone
 from people.sign_in.passwords import LONGEST, SHORTEST
+from people.sign_in.profile import AVATAR, LANGUAGES, MAIL_KINDS, MAX_AVATAR, MAX_ZONE, MailKind
 from people.sign_in.words import EMAIL, MAX_EMAIL, MAX_NAME
 
 Email = Annotated[str, StringConstraints(max_length=MAX_EMAIL, pattern=EMAIL)]
@@ -19,12 +21,37 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r
 MailedToken = Annotated[Token, Field(description="the last part of the address in the mail")]
 
 
+Name = Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=ONE_LINE)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        return name and zone(name).key
+    except UnknownZone as error:
+        raise ValueError("must be a time zone of the IANA database, such as Europe/Berlin, or empty") from error
+
+
+def _known_language(tag: str) -> str:
+    if tag and tag not in LANGUAGES:
+        raise ValueError(f"must be empty or one of {', '.join(LANGUAGES)}")
+    return tag
+
+
+ZoneName = Annotated[
+    str,
+    StringConstraints(max_length=MAX_ZONE, pattern=r"^[A-Za-z0-9_+/-]*$"),
+    AfterValidator(_known_zone),
+    Field(description="IANA time zone"),
+]
+Language = Annotated[str, AfterValidator(_known_language), WithJsonSchema({"type": "string", "enum": ["", *LANGUAGES]})]
+
+
 class RegisterBody(Body):
     """Register an address."""
 
     email: Email
     password: NewPassword
-    name: Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=ONE_LINE)] = ""
+    name: Name = ""
 
 
 class LoginBody(Body):
@@ -74,7 +101,25 @@ class ChangePasswordBody(Body):
     new_password: NewPassword
 
 
+class ProfileBody(Body):
+    """Change what is known of a person. What is absent or null stays; an empty text removes."""
+
+    name: Name | None = None
+    avatar_url: Annotated[str, StringConstraints(max_length=MAX_AVATAR, pattern=AVATAR)] | None = None
+    zone: ZoneName | None = None
+    language: Language | None = Field(None, description="whose way to write numbers the pages take")
+    mails_off: Annotated[list[MailKind], Field(max_length=len(MAIL_KINDS))] | None = Field(
+        None, description="kinds of mails that are not wanted. Those about the safety of the account always come"
+    )
+
+
+class PasswordBody(Body):
+    """What is asked for is asked for by whoever knows the password."""
+
+    password: Password
+
+
 PEOPLE_BODIES = (
     *(RegisterBody, LoginBody, VerificationBody, EmailBody, TokenBody, ResetBody),
-    *(ChangeEmailBody, ChangePasswordBody),
+    *(ChangeEmailBody, ChangePasswordBody, ProfileBody, PasswordBody),
 )

@@ -26,6 +26,8 @@ UNDO = Form(
     "Keep my address",
 )
 
+KEEP = Form("Keep your account", "You asked to be erased. Take it back, and nothing changes.", "Keep my account")
+
 
 async def show_ask(request: Request) -> Response:
     """Show the form."""
@@ -92,6 +94,23 @@ async def keep_email(request: Request) -> Response:
         return await _done(request, "Your address is as it was", "Choose a new password now, and sign in with it.")
 
     return await submitted(request, UNDO, ask)
+
+
+async def show_keep(request: Request) -> Response:
+    """Show a button, if the link opens."""
+    if not await people_of(request).sign_ins.is_usable(request.path_params["token"], "keep"):
+        return await spent(request)
+    return await show(request, KEEP)
+
+
+async def keep_account(request: Request) -> Response:
+    """Take a deletion back."""
+
+    async def ask(_: Fields) -> Response:
+        await people_of(request).deletions.keep(request.path_params["token"])
+        return await _done(request, "Your account stays", "Nothing has changed.")
+
+    return await submitted(request, KEEP, ask)
 
 
 async def _done(request: Request, title: str, says: str) -> Response:

@@ -19,7 +19,7 @@ from audit.documents.making import PaymentWanted, payment_evidence, statement_ev
 from audit.documents.payment_figures import SELLING
 from audit.documents.printing import printer
 from audit.statements.form import Period
-from audit.statements.making import CannotMake, TooLong
+from audit.statements.making import CannotMake, StatementRequest, TooLong, make
 from billing.catalog import find
 from billing.errors import BillingRefused
 from billing.plans import Plan
@@ -42,6 +42,8 @@ from projections.models.payments.queries import documented as documented_payment
 
 _CANNOT_SIGN = (Breach, BadNote, CannotMake, CheckpointMismatch, FolderBusy, HoleInLog, KeyMissing, OSError)
 _log = logging.getLogger("credit_ledger.documents")
+MOST_EVENTS = 20_000
+"""Of the statement of a whole account: its proof has a kilobyte for each."""
 _MOST_LINES, _LONGEST = 8, 200
 """Lines of an address, and characters of one."""
 
@@ -118,6 +120,16 @@ class Documents:
             holder = await _holder(reads, account_id, newest.version)
             claims = Claims(self._letterhead.party, holder, printer())
             return await self.press.sign(f"statement-{month}", "statement", evident, claims)
+
+    async def whole_statement(self, reads: Reads, account_id: str) -> bytes:
+        """The signed statement of all events of an account, with the readable texts, as JSON. For its holder.
+
+        Raises AccountNotFound, and Problem when there are too many events, or when it cannot be signed.
+        """
+        await known_account(reads.ledger, account_id)
+        wanted = StatementRequest(account_id, Period(None, None), texts=True, most=MOST_EVENTS)
+        with _signing():
+            return (await make(reads.ledger.log, await self._checkpoint_keys(reads), wanted, reads.clock())).file
 
     async def _number(self, reads: Reads, account_id: str, payment: DocumentedPayment) -> str | None:
         """The number of an invoice: the position at which the account was opened, which is a series of its own, and the

@@ -1,17 +1,19 @@
 """People who sign in here, in a process of the service: whether they do, and what that needs of its other parts."""
 
+from functools import partial
 from typing import Any
 
 from psycopg import AsyncConnection
 
 from api.runtime.listening.listen_address import is_loopback, links_need_public_url
+from api.runtime.people.erasing import erase_account
 from api.runtime.people_settings import Registration
 from api.runtime.settings import Settings, variable
 from ledger.commit.submission import Submission
 from ledger.domain.commands import OpenAccount
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
-from outbox.mails import Mail, place
+from outbox.mails import Mail, forget_recipients, place
 from people.errors import AccessRefused
 from people.sign_in.letters import Letter
 from people.sign_in.passwords import Passwords
@@ -46,7 +48,8 @@ def people_here(settings: Settings, ledger: Ledger) -> People | None:
     def page(path: str) -> str:
         return f"{_base(settings)}{_ROOT}{path}"
 
-    return People.around(Surroundings(ledger.log, ledger.clock, Passwords(), tell, open_account, page, registration))
+    parts = Passwords(), tell, open_account, page, registration, partial(erase_account, ledger), forget_recipients
+    return People.around(Surroundings(ledger.log, ledger.clock, *parts))
 
 
 def _base(settings: Settings) -> str:

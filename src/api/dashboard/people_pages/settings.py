@@ -1,0 +1,90 @@
+"""The settings of a person who signed in here: who they are, their mails, password, address and sessions, a copy of
+everything, and their deletion. Each form is submitted to an address of its own, and shown again with what was wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from babel import Locale
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from api.dashboard.current_user import AccountHolder, root_of, user_of
+from api.dashboard.person_forms import people_of
+from api.dashboard.rendering import page
+from people.sign_in.passwords import SHORTEST
+from people.sign_in.profile import LANGUAGES, MAIL_KINDS, MAX_AVATAR, MAX_ZONE
+from people.sign_in.sign_ins import Person
+from people.sign_in.words import MAX_EMAIL, MAX_NAME
+
+MAILS = {
+    "credits": "when credits run low or are about to expire",
+    "keys": "when an API key is about to end",
+    "teams": "when somebody joins or leaves a team",
+}
+"""What each kind of mail that may be switched off tells."""
+DONE = {
+    "profile": "Your profile is changed.",
+    "mails": "Your choice of mails is kept.",
+    "password": "Your password is changed, and your other sessions are ended.",
+    "email": "A mail is on its way to the new address. Open the link in it.",
+    "sessions": "The session is ended.",
+    "deletion": "You will be erased, unless you take it back. A mail says how.",
+    "keep": "Your account stays.",
+}
+"""What is said after each form."""
+LIMITS = {"name": MAX_NAME, "avatar_url": MAX_AVATAR, "zone": MAX_ZONE, "email": MAX_EMAIL, "password": SHORTEST}
+
+
+async def settings(request: Request) -> Response:
+    """Show the settings."""
+    return await show_settings(request)
+
+
+async def person_on(request: Request) -> Person:
+    """The person whose session a page has. Raises HTTPException 404 where nobody signs in, and AccessRefused."""
+    user = user_of(request)
+    assert isinstance(user, AccountHolder), "the table of scopes lets nobody else in here"
+    return await people_of(request).sign_ins.person(user.secret, "page")
+
+
+async def show_settings(
+    request: Request,
+    *,
+    status: int = 200,
+    wrong: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
+) -> Response:
+    """The page, with what was `wrong` by form, and what was `given` instead of what is kept."""
+    person, people = await person_on(request), people_of(request)
+    profile = await people.profiles.of(person.user.user_id)
+    return await page(
+        request,
+        "settings.html",
+        status=status,
+        profile=profile,
+        initials=initials(profile.name or profile.email),
+        given=given or {},
+        wrong=wrong or {},
+        done=DONE.get(request.query_params.get("done", "")) if status == 200 else None,
+        sessions=await people.sign_ins.sessions_of(person),
+        mails=[(kind, MAILS[kind], kind not in profile.mails_off) for kind in MAIL_KINDS],
+        languages=languages(),
+        limits=LIMITS,
+    )
+
+
+def done(request: Request, part: str, **parameters: Any) -> Response:
+    """Go back to the page, which says what was done."""
+    return RedirectResponse(f"{root_of(request)}/settings?done={part}", 303, **parameters)
+
+
+def initials(name: str) -> str:
+    """What stands for a picture: a picture at a stranger's address would tell that stranger who looks at our pages."""
+    words = [word for word in name.replace("@", " ").split() if word[0].isalnum()]
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
+
+
+def languages() -> list[tuple[str, str]]:
+    """The languages whose way to write numbers can be chosen, with their names in English."""
+    named = ((tag, Locale.parse(tag, sep="-").get_display_name("en") or tag) for tag in LANGUAGES)
+    return sorted(named, key=lambda each: each[1])

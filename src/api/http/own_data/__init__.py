@@ -1,0 +1,1 @@
+"""The copy of everything about a person, which they take away."""

@@ -1,0 +1,206 @@
+"""Routes of the usage of a person: now, over some days, and what it says about work."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated, Literal, NamedTuple, assert_never
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+
+from api.contract.answers.limits import LimitNow
+from api.contract.answers.totals import MeasuredGroup, UsageAnswer
+from api.contract.people.usage import (
+    METRICS,
+    CountLimits,
+    CurrentUsageAnswer,
+    DayCounts,
+    PeriodName,
+    UsageAnalyticsAnswer,
+    UsageCounts,
+    UsageHistoryAnswer,
+)
+from api.http.json_answer import JsonAnswer
+from api.http.people.analytics import performance_of, productivity_of
+from api.http.people.person_route import PersonRoute, people_of, person_of
+from api.http.people.tiers import tier_of
+from api.http.queries.limits import limits_answer
+from api.http.queries.periods import MAX_DAYS, Period
+from api.http.queries.query import PROBLEMS, Day, Parameters, Zone, now_of
+from api.http.queries.reads import reads_of
+from api.http.queries.totals import usage_of
+from ledger.domain.errors import AccountNotFound
+
+router = APIRouter(route_class=PersonRoute, tags=["people"])
+_MOST_METRICS = 1_000
+_SECOND = timedelta(seconds=1)
+
+
+class _Zoned(Parameters):
+    tz: Zone | None = Field(None, description="default: that of the profile, else UTC")
+
+
+class _Current(_Zoned):
+    period: PeriodName = "month"
+
+
+class _History(_Zoned):
+    start_date: Day
+    end_date: Day
+    metric_type: str | None = Field(
+        None, pattern=f"^({'|'.join([*METRICS, *METRICS.values()])})$", description="only this count; the others are 0"
+    )
+
+
+class _Asked(NamedTuple):
+    """Whose usage of which days."""
+
+    account_id: str
+    days: Period
+    usage: UsageAnswer
+
+
+@router.get("/api/usage/current", responses=PROBLEMS, summary="The usage of this day, week or month, or of all")
+async def current_usage(request: Request, query: Annotated[_Current, Query()]) -> JsonAnswer[CurrentUsageAnswer]:
+    """By local days. Weeks begin on Monday. `all` goes back three years at most."""
+    asked = await _of_period(request, query.period, query.tz)
+    limits, days = await _limits(request, asked.account_id), _days(asked, None)
+    begin, end = asked.days.span()
+    answer: CurrentUsageAnswer = {
+        "period": query.period,
+        "period_start": begin,
+        "period_end": end - _SECOND,
+        "tz": asked.days.tz.key,
+        "tier": await tier_of(request, asked.account_id),
+        "limits": _count_limits(limits),
+        "limits_detail": limits,
+        "usage": _sum(days),
+        "credits": asked.usage["totals"]["credits"],
+        "daily_breakdown": days,
+    }
+    return JsonAnswer(answer)
+
+
+@router.get("/api/usage/history", responses=PROBLEMS, summary="The usage of some days")
+async def usage_history(request: Request, query: Annotated[_History, Query()]) -> JsonAnswer[UsageHistoryAnswer]:
+    """A row for each local day, with those on which nothing was used."""
+    zone = await _zone(request, query.tz)
+    asked = await _used(request, Period(query.start_date, query.end_date, zone))
+    days = _days(asked, query.metric_type)
+    answer: UsageHistoryAnswer = {
+        "start_date": query.start_date,
+        "end_date": query.end_date,
+        "tz": zone.key,
+        "data": days,
+        "totals": _sum(days),
+        "credits": asked.usage["totals"]["credits"],
+    }
+    return JsonAnswer(answer)
+
+
+@router.get("/api/usage/analytics", responses=PROBLEMS, summary="What usage says about work")
+async def usage_analytics(request: Request, query: Annotated[_Current, Query()]) -> JsonAnswer[UsageAnalyticsAnswer]:
+    """What nobody told the ledger is null."""
+    asked = await _of_period(request, query.period, query.tz)
+    groups = [group for bucket in asked.usage["buckets"] for group in bucket["groups"]]
+    answer: UsageAnalyticsAnswer = {
+        "period": query.period,
+        "tz": asked.days.tz.key,
+        "within": asked.usage["within"],
+        "productivity": productivity_of(groups),
+        "performance": performance_of(asked.usage["totals"], groups),
+        "roi": {"cost_per_month": None, "estimated_value": None, "roi_multiplier": None},
+    }
+    return JsonAnswer(answer)
+
+
+async def _of_period(request: Request, name: PeriodName, tz: str | None) -> _Asked:
+    zone = await _zone(request, tz)
+    today = now_of(request).astimezone(zone).date()
+    since = person_of(request).user.created_at.astimezone(zone).date()
+    return await _used(request, Period(*_span(name, today, since), zone))
+
+
+def _span(name: PeriodName, today: date, since: date) -> tuple[date, date]:
+    """The first and the last day of a period that goes on."""
+    match name:
+        case "today":
+            return today, today
+        case "week":
+            monday = today - timedelta(days=today.weekday())
+            return monday, monday + timedelta(days=6)
+        case "month":
+            first = today.replace(day=1)
+            return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+        case "all":
+            return min(today, max(since, today - timedelta(days=MAX_DAYS - 1))), today
+    assert_never(name)
+
+
+async def _zone(request: Request, tz: str | None) -> ZoneInfo:
+    """The time zone of the answer."""
+    profile = await people_of(request).profiles.of(person_of(request).user.user_id)
+    return ZoneInfo(tz or profile.zone or "UTC")
+
+
+async def _used(request: Request, days: Period) -> _Asked:
+    account_id = person_of(request).user.user_id
+    usage = await usage_of(reads_of(request), account_id, days, "1d", ("metric",), _MOST_METRICS)
+    return _Asked(account_id, days, usage)
+
+
+def _days(asked: _Asked, only: str | None) -> list[DayCounts]:
+    """A row for each day; with `only` one of the counts."""
+    buckets = zip(asked.days.dates(), asked.usage["buckets"], strict=True)
+    return [
+        {"date": day, "credits": sum(group["credits"] for group in bucket["groups"]), **_counts(bucket["groups"], only)}
+        for day, bucket in buckets
+    ]
+
+
+def _counts(groups: Sequence[MeasuredGroup], only: str | None) -> UsageCounts:
+    quantities = {group.get("metric"): group["quantity"] for group in groups}
+
+    def count(name: str) -> int:
+        metric = METRICS[name]
+        return quantities.get(metric, 0) if only in {None, name, metric} else 0
+
+    return {
+        "rag_queries": count("rag_queries"),
+        "agent_executions": count("agent_executions"),
+        "files_indexed": count("files_indexed"),
+        "deployments": count("deployments"),
+    }
+
+
+def _sum(days: Sequence[DayCounts]) -> UsageCounts:
+    return {
+        "rag_queries": sum(day["rag_queries"] for day in days),
+        "agent_executions": sum(day["agent_executions"] for day in days),
+        "files_indexed": sum(day["files_indexed"] for day in days),
+        "deployments": sum(day["deployments"] for day in days),
+    }
+
+
+async def _limits(request: Request, account_id: str) -> list[LimitNow]:
+    found = await reads_of(request).ledger.account_at(account_id)
+    if found is None:
+        raise AccountNotFound(account_id)
+    return limits_answer(found, {})["limits"]
+
+
+def _count_limits(limits: Sequence[LimitNow]) -> CountLimits:
+    def of(name: str) -> int | Literal["unlimited"]:
+        amounts = [one["amount"] for one in limits if _binds_all(one, METRICS[name])]
+        return min(amounts) if amounts else "unlimited"
+
+    return {
+        "rag_queries": of("rag_queries"),
+        "agent_executions": of("agent_executions"),
+        "files_indexed": of("files_indexed"),
+        "deployments": of("deployments"),
+    }
+
+
+def _binds_all(limit: LimitNow, metric: str) -> bool:
+    return limit["hard"] and limit["unit"] == metric and not limit["each"] and not limit["only"]

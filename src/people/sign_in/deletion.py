@@ -1,0 +1,96 @@
+"""The end of a user: asked for with the password, taken back for seven days, and then carried out for good.
+
+First the texts of their account become unreadable, in the ledger. Then one transaction deletes every row about them. A
+process that ends in between begins again. What stays is what was done, under ids that are nobody's.
+"""
+
+from datetime import datetime
+
+from people import audit_log
+from people.audit_log import SYSTEM, AuditEntry, by_user, note
+from people.sign_in import letters
+from people.sign_in.profiles import SQL, rows
+from people.sign_in.recovery import Recovery
+from people.sign_in.sign_ins import SQL as OF_USERS
+from people.sign_in.sign_ins import Connection, Person, SignIns, Surroundings
+from people.sign_in.words import Origin, digest, new_token
+
+AT_ONCE = 20
+"""Users that one look erases at most."""
+_ROWS = ("erase_sessions", "erase_tokens", "erase_registrations", "erase_attempts", "erase_user")
+"""The statements that delete rows, in the order that their references need. What else there is goes with the user."""
+
+
+class Deletions:
+    """Deletes users. Every method raises psycopg.Error."""
+
+    def __init__(self, around: Surroundings, sign_ins: SignIns, recovery: Recovery) -> None:
+        self._around = around
+        self._sign_ins = sign_ins
+        self._recovery = recovery
+
+    async def ask(self, person: Person, password: str, origin: Origin) -> datetime:
+        """Ask for the end of a user; returns when it comes. Who asks again does not put it off.
+
+        Raises AccessRefused: wrong_credentials, or rate_limited.
+        """
+        around, user, now = self._around, person.user, self._around.clock()
+        await self._recovery.check_password(user, password, origin)
+        token, sha256 = new_token()
+        page = around.page(f"keep/{token}")
+        async with around.log.connection() as connection, connection.transaction():
+            given = {"user_id": user.user_id, "at": now + letters.DELETION}
+            at: datetime = (await rows(connection, "ask_deletion", **given))[0]["deletion_at"]
+            await self._recovery.keep_token(connection, sha256, "keep", user.email, user, expires_at=at)
+            told = letters.deletion(user.email, f"keep:{sha256.hex()}", page, f"{at:%d %B %Y}")
+            await around.tell(connection, told)
+            await note(connection, now, by_user("user.deletion_requested", user.user_id))
+        return at
+
+    async def take_back(self, user_id: str) -> bool:
+        """Keep a user. Returns whether they were to be deleted."""
+        async with self._around.log.connection() as connection, connection.transaction():
+            return await self._take_back(connection, user_id)
+
+    async def keep(self, token: str) -> None:
+        """Keep a user, with the mailed link. Raises AccessRefused: token_spent."""
+        async with self._around.log.connection() as connection, connection.transaction():
+            found = await self._sign_ins.use(connection, token, "keep")
+            await self._take_back(connection, found["user_id"])
+
+    async def _take_back(self, connection: Connection, user_id: str) -> bool:
+        now = self._around.clock()
+        kept = await rows(connection, "take_back", user_id=user_id, now=now)
+        if kept:
+            given = {"user_id": user_id, "now": now, "purposes": ["keep"]}
+            await connection.execute(OF_USERS["end_tokens"], given)
+            await note(connection, now, by_user("user.deletion_taken_back", user_id))
+        return bool(kept)
+
+    async def erase_due(self) -> int:
+        """Erase those whose time has come, at most AT_ONCE. Returns how many there were."""
+        async with self._around.log.connection() as connection:
+            due = await rows(connection, "due", now=self._around.clock(), limit=AT_ONCE)
+        for row in due:
+            await self._erase(row["user_id"])
+        return len(due)
+
+    async def _erase(self, user_id: str) -> None:
+        await self._around.erase_account(user_id)
+        async with self._around.log.connection() as connection, connection.transaction():
+            now = self._around.clock()
+            found = await rows(connection, "lock_due", user_id=user_id, now=now)
+            if not found:  # another process is at it
+                return
+            email = found[0]["email"]
+            emails = [email, *found[0]["former_emails"]]
+            await self._erase_rows(connection, user_id, emails)
+            await note(connection, now, AuditEntry("user.deleted", SYSTEM, user_id, user_id))
+
+    async def _erase_rows(self, connection: Connection, user_id: str, emails: list[str]) -> None:
+        given = {"user_id": user_id, "emails": emails, "digests": [digest(email) for email in emails]}
+        for email in emails:
+            await audit_log.erase(connection, user_id, email)
+        await self._around.forget_mails(connection, emails)
+        for name in _ROWS:
+            await connection.execute(SQL[name], given)

@@ -1,0 +1,81 @@
+-- What people say about themselves, copies of everything, and the end of a user.
+
+-- name: profile
+SELECT user_id, email, name, avatar_url, zone, language, mails_off, created_at, last_sign_in_at, deletion_at
+FROM people.users WHERE user_id = %(user_id)s;
+
+-- name: change
+-- What is null stays; an empty text removes.
+UPDATE people.users SET
+    name = coalesce(%(name)s::text, name),
+    avatar_url = nullif(coalesce(%(avatar_url)s::text, avatar_url), ''),
+    zone = nullif(coalesce(%(zone)s::text, zone), ''),
+    language = nullif(coalesce(%(language)s::text, language), ''),
+    mails_off = coalesce(%(mails_off)s::text[], mails_off)
+WHERE user_id = %(user_id)s
+RETURNING user_id, email, name, avatar_url, zone, language, mails_off, created_at, last_sign_in_at, deletion_at;
+
+-- name: wants_mail
+SELECT NOT %(kind)s = ANY (mails_off) AS wants FROM people.users WHERE user_id = %(user_id)s;
+
+-- name: ask_deletion
+-- Who asks again does not put it off.
+UPDATE people.users SET deletion_at = coalesce(deletion_at, %(at)s) WHERE user_id = %(user_id)s
+RETURNING deletion_at;
+
+-- name: take_back
+UPDATE people.users SET deletion_at = NULL
+WHERE user_id = %(user_id)s AND deletion_at > %(now)s RETURNING user_id;
+
+-- name: due
+SELECT user_id FROM people.users WHERE deletion_at <= %(now)s ORDER BY deletion_at LIMIT %(limit)s;
+
+-- name: lock_due
+-- The addresses of a user who is due, if nobody else erases them now.
+SELECT email, former_emails FROM people.users WHERE user_id = %(user_id)s AND deletion_at <= %(now)s
+FOR UPDATE SKIP LOCKED;
+
+-- name: erase_sessions
+-- Their own, and the links of the product into their account.
+DELETE FROM people.sessions WHERE user_id = %(user_id)s OR account_id = %(user_id)s;
+
+-- name: erase_tokens
+DELETE FROM people.tokens
+WHERE user_id = %(user_id)s OR email = ANY (%(emails)s) OR new_email = ANY (%(emails)s);
+
+-- name: erase_registrations
+DELETE FROM people.registrations WHERE email = ANY (%(emails)s);
+
+-- name: erase_attempts
+DELETE FROM people.attempts WHERE address = ANY (%(digests)s);
+
+-- name: erase_user
+DELETE FROM people.users WHERE user_id = %(user_id)s;
+
+-- name: ask_export
+-- None, when the user has several open already.
+INSERT INTO people.exports (export_id, user_id, asked_at, expires_at)
+SELECT %(export_id)s, %(user_id)s, %(now)s, %(expires_at)s
+WHERE (SELECT count(*) FROM people.exports WHERE user_id = %(user_id)s AND expires_at > %(now)s) < %(most)s
+RETURNING export_id, asked_at, expires_at;
+
+-- name: forget_exports
+DELETE FROM people.exports WHERE user_id = %(user_id)s AND expires_at <= %(now)s;
+
+-- name: export
+SELECT export_id, asked_at, expires_at FROM people.exports
+WHERE export_id = %(export_id)s AND user_id = %(user_id)s AND expires_at > %(now)s;
+
+-- name: everything_user
+SELECT user_id, email, former_emails, name, email_verified_at, password_set_at, created_at, account_opened_at,
+       last_sign_in_at, avatar_url, zone, language, mails_off, deletion_at
+FROM people.users WHERE user_id = %(user_id)s;
+
+-- name: everything_sessions
+-- Without their secrets.
+SELECT session_id, kind, client, created_at, used_at, expires_at, ended_at
+FROM people.sessions WHERE user_id = %(user_id)s ORDER BY session_id;
+
+-- name: everything_audit
+SELECT entry_id, at, action, actor, subject, account_id, details FROM people.audit
+WHERE %(user_id)s IN (actor, subject, account_id) ORDER BY entry_id;
