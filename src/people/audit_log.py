@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from ledger.postgres.named_sql import queries
 
-SQL = queries("people", "sql/audit.sql")
+SQL = queries("people", "sql/audit_log.sql")
 SYSTEM = "system"
 """The actor of what nobody asked for now, or what was done at the command line."""
 NEWEST = 2**63 - 1

@@ -118,8 +118,8 @@ async def lived(town: Town) -> SignedIn:
     with pytest.raises(AccessRefused):
         await people.sign_ins.with_password(NEW, "not this one", HERE, "page")
     async with ledger.log.connection() as connection:
-        for number, email in enumerate((ADA, NEW, EVE)):
-            await place(connection, Mail(f"cause {number}", "link", email, "Sign in", f"Dear {NAME}"), town.clock())
+        for email, body in {ADA: f"Dear {NAME}", NEW: f"Dear {NAME}", EVE: "Dear Eve"}.items():
+            await place(connection, Mail(f"to {email}", "link", email, "Sign in", body), town.clock())
     return ada
 
 

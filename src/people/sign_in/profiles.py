@@ -76,7 +76,7 @@ async def wants_mail(connection: Connection, user_id: str, kind: MailKind) -> bo
     return bool(found and found[0]["wants"])
 
 
-async def rows(connection: Connection, name: str, **parameters: Any) -> list[Row]:
+async def rows(connection: Connection, name: str, /, **parameters: Any) -> list[Row]:
     """The rows of a statement."""
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(SQL[name], parameters)

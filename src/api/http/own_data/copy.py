@@ -4,7 +4,7 @@ It is made when it is fetched, in a temporary file that has no name, so that no 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -44,7 +44,7 @@ async def send_copy(request: Request, user_id: str) -> Response:
     return StreamingResponse(_chunks(file), media_type="application/zip", headers=headers)
 
 
-async def _made(reads: Reads, documents: Documents, user_id: str, person: dict[str, object]) -> IO[bytes]:
+async def _made(reads: Reads, documents: Documents, user_id: str, person: Mapping[str, object]) -> IO[bytes]:
     file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the answer closes it
     with ZipFile(file, "w", ZIP_DEFLATED) as packed:
         packed.writestr("README.txt", _README)

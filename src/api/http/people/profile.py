@@ -1,5 +1,8 @@
 """Routes of a person about themselves: their profile, and their deletion."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import APIRouter, Request
 
 from api.contract.openapi import problem_response
@@ -16,7 +19,9 @@ from people.sign_in.profile import Profile, ProfileChanges
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
 _ASKING = problems(401, 403, 404, 422, 500, 503)
-_REFUSED = {409: {**problem_response(409), "description": "`owns_a_team`, or `has_a_subscription`"}}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    409: {**problem_response(409), "description": "`owns_a_team`, or `has_a_subscription`"}
+}
 
 
 @router.get("/api/user/profile", responses=_ASKING, summary="What is known of a person")
@@ -65,5 +70,5 @@ async def _answer(request: Request, found: Profile) -> JsonAnswer[ProfileAnswer]
     return JsonAnswer(profile_answer(found, await active_subscription(request, found.user_id)))
 
 
-def _sorted(kinds: list[str] | None) -> list[str] | None:
+def _sorted(kinds: Sequence[str] | None) -> list[str] | None:
     return None if kinds is None else sorted(set(kinds))
