@@ -23,7 +23,7 @@ from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import health
-from api.http.billing import catalog, changes, checkouts, estimates, prices, receiving, webhooks
+from api.http.billing import catalog, changes, checkouts, earned, estimates, prices, receiving, webhooks
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
@@ -72,6 +72,7 @@ from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options, documents_in
+from audit.revenue.reading import RevenueReading
 from billing.errors import BillingRefused
 from billing.prices.current import CurrentPrices
 from ledger.clock import GuardedClock
@@ -131,6 +132,7 @@ def create_app(
         *received.parts,
         documents_in(settings),
         prices,
+        RevenueReading(ledger.log),
     )
     duties = {**_duties(settings, ledger, conninfo), "refusals": refusals.run, **received.work}
     duties["erasing"] = Erasing(wiring.people).run
@@ -138,7 +140,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:
         _make_routes(served)
-        async with ledger.running(), views.running(), wiring.import_runs.running():
+        async with ledger.running(), views.running(), wiring.import_runs.running(), wiring.revenue.running():
             await keys.refresh()
             await prices.refresh()
             await received.inbox.read_key()
@@ -205,7 +207,7 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    billing = catalog, changes, checkouts, estimates, prices, receipts, receiving, webhooks
+    billing = catalog, changes, checkouts, earned, estimates, prices, receipts, receiving, webhooks
     parts = (*_QUERIES, *billing, health, portal_sessions, auth, user, profile, export, usage, own_audit, audit)
     for part in parts:
         app.include_router(part.router)

@@ -19,6 +19,7 @@ from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from audit.documents.document import Party
+from audit.revenue.reading import RevenueReading
 from billing.calls.calls import Calls
 from billing.changes.changing import Changing
 from billing.checkouts.checkouts import Checkouts
@@ -55,6 +56,7 @@ class Wiring:
     changing: Changing
     documents: Documents
     prices: CurrentPrices
+    revenue: RevenueReading
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""

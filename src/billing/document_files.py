@@ -21,23 +21,29 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def read_document(path: Path, kind: type[ModelT], wrong: type[Exception]) -> ModelT:
     """Read a file as a model. Raises `wrong`, in one line, for one that cannot be read or is no such thing."""
     try:
-        return kind.model_validate(_parsed(path, wrong))
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise wrong(f"{path}: {error.strerror or error}") from error
-    except ValidationError as error:
-        raise wrong(f"{path}: {'; '.join(_faults(error))}") from error
+    return document_in(str(path), content, kind, wrong)
 
 
-def _parsed(path: Path, wrong: type[Exception]) -> Any:
-    with path.open("rb") as file:
-        content = file.read(LARGEST + 1)
+def document_in(name: str, content: bytes, kind: type[ModelT], wrong: type[Exception]) -> ModelT:
+    """Read what is in a file with a name as a model. Raises `wrong`, in one line, for what is no such thing."""
     if len(content) > LARGEST:
-        raise wrong(f"{path}: has more than {LARGEST} bytes")
-    format_ = "JSON" if path.suffix == ".json" else "TOML"
+        raise wrong(f"{name}: has more than {LARGEST} bytes")
+    try:
+        return kind.model_validate(_parsed(name, content, wrong))
+    except ValidationError as error:
+        raise wrong(f"{name}: {'; '.join(_faults(error))}") from error
+
+
+def _parsed(name: str, content: bytes, wrong: type[Exception]) -> Any:
+    format_ = "JSON" if name.endswith(".json") else "TOML"
     try:
         return orjson.loads(content) if format_ == "JSON" else tomllib.loads(content.decode())
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise wrong(f"{path}: is not {format_}: {error}") from error
+        raise wrong(f"{name}: is not {format_}: {error}") from error
 
 
 def _faults(error: ValidationError) -> Iterator[str]:

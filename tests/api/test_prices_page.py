@@ -32,7 +32,7 @@ def shop(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iter
     server = servers.get("embedded")
     assert server is not None
     with server.database() as conninfo:
-        for block in blocks("sh")[:2]:
+        for block in blocks("sh")[:3]:
             for line in block.splitlines():
                 _, *words = line.split()
                 done = command(conninfo, *(DOCS / word if word.endswith(".toml") else word for word in words))
@@ -60,7 +60,7 @@ def ran(shop: Service, *program: str) -> Json:
 
 
 def test_an_estimate_is_held_and_captured_at_the_true_cost(shop: Service) -> None:
-    estimate, hold, capture = blocks("sh")[2:]
+    estimate, hold, capture = blocks("sh")[3:]
     found = asked(shop, estimate)
     balance = shop.get("/v1/accounts/user-1/balance").json()
     [example] = blocks("json")

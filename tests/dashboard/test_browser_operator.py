@@ -11,7 +11,7 @@ from tests.dashboard.conftest import NewVisit
 from tests.dashboard.histories import used_account
 from tests.service import Service
 
-PAGES = ["/accounts", "/statistics", "/uncollected", "/revenue", "/disputes", "/service"]
+PAGES = ["/accounts", "/statistics", "/uncollected", "/revenue", "/revenue/deferred", "/disputes", "/service"]
 OF_AN_ACCOUNT = ["", "/usage", "/billing", "/events", "/update", "/grant", "/deduct", "/freeze", "/grants"]
 
 

@@ -26,7 +26,10 @@ FORMS = {
 }
 """The fields of the forms of billing; those that begin with a slash are of no account."""
 GOOD = {"kind": "package", "id": "pack", "price": "once", "key": "k", "decision": "pay", "plan": "pro", "when": "now"}
-QUERIES = ("reference", "received", "after", "before", "show", "state", "plan", "price", "subscription", "month", "q")
+QUERIES = (
+    *("reference", "received", "after", "before", "show", "state", "plan", "price", "subscription", "month", "q"),
+    "version",
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,7 @@ def test_no_field_of_a_form_breaks_a_page(service: Service) -> None:
 
 def test_no_query_breaks_a_page(service: Service) -> None:
     account, clerk = service.open_account(), operator(service)
-    pages = ("/transfers", "/webhooks", "/revenue", "/disputes", "/catalog", "/accounts")
+    pages = ("/transfers", "/webhooks", "/revenue", "/disputes", "/prices", "/prices/what_if", "/catalog", "/accounts")
     of_account = ("plans", "billing", "subscription/upgrade", "subscription/cancel")
     for page in (*pages, *(f"/accounts/{account}/{one}" for one in of_account)):
         for name, bad in product(QUERIES, BAD):

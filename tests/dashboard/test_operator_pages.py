@@ -20,7 +20,8 @@ from tests.dashboard.guests import ROOT, operator, person
 from tests.postgres import owner
 from tests.service import Service
 
-PAGES = [f"{ROOT}/{name}" for name in ("accounts", "statistics", "service", "uncollected", "revenue", "disputes")]
+NAMES = ("accounts", "statistics", "service", "uncollected", "revenue", "disputes", "prices", "prices/what_if")
+PAGES = [f"{ROOT}/{name}" for name in NAMES]
 _numbers = count(1)
 
 

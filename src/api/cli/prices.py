@@ -1,4 +1,5 @@
-"""`credit-ledger prices`: shows the price book, compares a file with it, publishes one, and drafts one for review."""
+"""`credit-ledger prices`: shows the price book, compares a file with it, publishes one, drafts one for review, and says
+what another one would have cost."""
 
 import asyncio
 import getpass
@@ -11,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import orjson
 import typer
 
+from api.cli import what_if
 from api.cli.errors import FAILED, Failure, Failures, reported
 from api.runtime.database import database
 from api.runtime.settings import Settings
@@ -37,7 +39,7 @@ _FAILURES: Failures = {
 
 def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     """Add `prices` to the command line."""
-    group = typer.Typer(help="The price book: show, diff, publish, draft.", no_args_is_help=True)
+    group = typer.Typer(help="The price book: show, diff, publish, draft, what-if.", no_args_is_help=True)
     app.add_typer(group, name="prices")
 
     @group.command("show")
@@ -78,6 +80,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
             made = _asked(load_settings(), lambda connection: table.publish(connection, wanted, at, by))
         typer.echo(_dumped(_version_as_json(made.version)) if json else _published(made))
 
+    what_if.add_to(group, load_settings)
     _add_draft(group)
 
 

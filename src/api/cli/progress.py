@@ -36,11 +36,11 @@ class Bar:
 
 
 class Lines:
-    """Prints progress into a log."""
+    """Prints progress into a log. `first` are the seconds before the first line."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: float = EVERY) -> None:
         self._what, self._of = "", ""
-        self._next = time.monotonic() + EVERY
+        self._next = time.monotonic() + first
 
     def begin(self, what: str, total: int, unit: str) -> None:
         """Name the work that the next lines are about."""
@@ -54,10 +54,10 @@ class Lines:
 
 
 @contextmanager
-def showing_progress() -> Iterator[Progress]:
-    """Progress as stderr can show it."""
+def showing_progress(first: float = EVERY) -> Iterator[Progress]:
+    """Progress as stderr can show it. `first` are the seconds before the first line of a log."""
     if not sys.stderr.isatty():
-        yield Lines()
+        yield Lines(first)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:

@@ -21,10 +21,11 @@ from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
 from api.dashboard.limits.page import limits
 from api.dashboard.live_updates import updates
-from api.dashboard.money_pages import disputes, revenue
+from api.dashboard.money_pages import deferred, disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.people_pages import audit, recovering, settings, settings_forms, signing_in
+from api.dashboard.price_pages import prices, what_if
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
 from api.dashboard.subscription_pages import wishes
@@ -66,6 +67,7 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/billing", billing.billing),
         _page(f"{_ACCOUNT}/payments/{{payment_id}}/receipt.pdf", downloads.receipt),
         _page(f"{_ACCOUNT}/statement.pdf", downloads.statement),
+        _page(f"{_ACCOUNT}/prices", prices.prices_of_account),
         _page(f"{_ACCOUNT}/plans", plans.plans),
         _page(f"{_ACCOUNT}/plans", buying.buy, "POST"),
         _page(f"{_ACCOUNT}/checkout/{{checkout_id}}", checkout.checkout),
@@ -80,12 +82,8 @@ def dashboard() -> Starlette:
         _page("/accounts", accounts.accounts),
         _page("/statistics", statistics.statistics),
         _page("/uncollected", accounts.uncollected),
-        _page("/revenue", revenue.revenue),
-        _page("/disputes", disputes.disputes),
         _page("/service", service.service),
-        _page("/catalog", catalog.catalog),
-        _page("/catalog/plans/{plan_id}", catalog.plan_versions),
-        _page("/catalog/packages/{package_id}", catalog.package_versions),
+        *_money(),
         _page("/transfers", transfers.transfers),
         _page("/transfers", transfers.receive_transfer, "POST"),
         _page("/webhooks", webhooks.webhooks),
@@ -153,6 +151,21 @@ def _actions() -> Iterator[Route]:
         path = f"{_ACCOUNT}/{_PLACES.get(name, '')}{name}"
         yield _page(path, actions.show_form)
         yield _page(path, actions.submit_form, "POST")
+
+
+def _money() -> Iterator[Route]:
+    """The routes of what is sold and earned, for operators."""
+    yield _page("/revenue", revenue.revenue)
+    yield _page("/revenue/deferred", deferred.deferred)
+    yield _page("/revenue/deferred.csv", deferred.deferred_csv)
+    yield _page("/disputes", disputes.disputes)
+    yield _page("/catalog", catalog.catalog)
+    yield _page("/catalog/plans/{plan_id}", catalog.plan_versions)
+    yield _page("/catalog/packages/{package_id}", catalog.package_versions)
+    yield _page("/prices", prices.prices)
+    yield _page("/prices/what_if", what_if.show_what_if)
+    yield _page("/prices/what_if", what_if.compute_what_if, "POST")
+    yield _page("/prices/{version}", prices.price_version)
 
 
 def _people() -> Iterator[Route]:

@@ -115,8 +115,8 @@ def required_position(request: Request) -> int:
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
     here), `formatter`, `options`, `nonce`, `csrf`, `sees_events`, `sees_audit`, `imports`, `transfers_page`,
-    `webhooks_page`, `sells` (whether there are plans or packages), and `actions`: links to what the current user may
-    do to the account."""
+    `webhooks_page`, `priced` (whether a price book is in force), `sells` (whether there are plans or packages), and
+    `actions`: links to what the current user may do to the account."""
     user = _user_of(request)
     root = root_of(request)
     known = {
@@ -139,6 +139,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "address": quoted(request.scope["path"]),
         "event_types": " ".join(TOPICS),
         "stale_since": None,
+        "priced": request.app.state.prices.book_at() is not None,
         "sells": values.get("account_id") is not None and await _sells(request),
         "actions": await _actions(request, user, values.get("account_id")),
     }

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import BinaryIO
 
 from audit.export.journals.postings import commodity_of
-from audit.revenue.months import Month, months
-from audit.revenue.worth import Move, Worth
+from audit.revenue.months import Month, MonthSums
+from audit.revenue.worth import Worth
 from ledger.store import Logged
 from projections.models.spreadsheet import csv_line
 
@@ -19,19 +19,18 @@ class Revenue:
 
     def __init__(self, file: BinaryIO, write: Write, now: datetime) -> None:
         self._file, self._write, self._now = file, write, now
-        self._worth = Worth()
-        self._moves: list[Move] = []
+        self._worth, self._sums = Worth(), MonthSums()
         self.lines = 0
 
     def write(self, events: Sequence[Logged]) -> None:
         """Take a page of the log, in the order of positions."""
         for logged in events:
-            self._moves += self._worth.add(logged)
+            for move in self._worth.add(logged):
+                self._sums.add(move)
 
     def finish(self) -> None:
         """Write the months. Raises OSError."""
-        self._moves += self._worth.ended(self._now)
-        for line in self._write(months(self._moves)):
+        for line in self._write(self._sums.months(self._worth.due(self._now))):
             self._file.write(line.encode())
             self.lines += 1
 

@@ -1,7 +1,7 @@
 """Revenue by month and currency: whole minor units that add up, from exact moves of money."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import NamedTuple
@@ -27,24 +27,46 @@ class Month(NamedTuple):
     revenue: int
 
 
-def months(moves: Iterable[Move]) -> list[Month]:
-    """The months from the first move of each currency to its last one, sorted; those without a move too.
+class MonthSums:
+    """The money of each currency and month, exactly. It keeps sums, and no moves."""
 
-    Sums are rounded where they stand since the beginning, half to even, and a month is the difference of two such sums:
-    so months add up to whole years and to the whole, and no rounding is ever lost.
-    """
-    by_month: defaultdict[str, defaultdict[str, defaultdict[What, Fraction]]]
-    by_month = defaultdict(lambda: defaultdict(lambda: defaultdict(Fraction)))
-    for move in moves:
-        by_month[move.currency][f"{move.at.astimezone(UTC):%Y-%m}"][move.what] += move.money
-    found = [one for currency, of in by_month.items() for one in _of_currency(currency, of)]
-    return sorted(found, key=lambda one: (one.month, one.currency))
+    def __init__(self) -> None:
+        self._money: defaultdict[tuple[str, str, What], Fraction] = defaultdict(Fraction)
+
+    def add(self, move: Move) -> None:
+        """Add a move to its month."""
+        self._money[move.currency, f"{move.at.astimezone(UTC):%Y-%m}", move.what] += move.money
+
+    def months(self, more: Iterable[Move] = ()) -> list[Month]:
+        """The months from the first move of each currency to its last one, sorted; those without a move too. Some
+        moves more are a part of the answer, and of no later one.
+
+        Sums are rounded where they stand since the beginning, half to even, and a month is the difference of two such
+        sums: so months add up to whole years and to the whole, and no rounding is ever lost.
+        """
+        whole = MonthSums()
+        whole._money.update(self._money)
+        for move in more:
+            whole.add(move)
+        found = [one for currency, of in whole._by_currency().items() for one in _of_currency(currency, of)]
+        return sorted(found, key=lambda one: (one.month, one.currency))
+
+    def _by_currency(self) -> dict[str, dict[str, dict[What, Fraction]]]:
+        found: dict[str, dict[str, dict[What, Fraction]]] = {}
+        for (currency, month, what), money in self._money.items():
+            found.setdefault(currency, {}).setdefault(month, {})[what] = money
+        return found
+
+
+def months(moves: Iterable[Move]) -> list[Month]:
+    """The months of some moves. See MonthSums."""
+    return MonthSums().months(moves)
 
 
 _WHATS: tuple[What, ...] = ("paid", "back", "spent", "breakage", "returned")
 
 
-def _of_currency(currency: str, of: dict[str, defaultdict[What, Fraction]]) -> Iterator[Month]:
+def _of_currency(currency: str, of: Mapping[str, Mapping[What, Fraction]]) -> Iterator[Month]:
     sums: defaultdict[What, Fraction] = defaultdict(Fraction)
     before = dict.fromkeys(_WHATS, 0)
     for month in _span(min(of), max(of)):

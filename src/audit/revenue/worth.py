@@ -131,6 +131,12 @@ class Worth:
                 yield Move(at, paid.currency, "breakage", paid.left)
                 paid.left = Fraction(0)
 
+    def due(self, now: datetime) -> Iterator[Move]:
+        """The same moves, before an event says that it is so late: they change nothing here."""
+        for at, _, paid in self._ends:
+            if at <= now and paid.left:
+                yield Move(at, paid.currency, "breakage", paid.left)
+
     def worth_of(self, account_id: str, grant_id: str) -> tuple[Fraction, str] | None:
         """What each credit of a grant is worth, and the currency; None of a grant that nobody paid for."""
         lot = self._lots.get((account_id, grant_id))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from billing.document_files import read_document
+from billing.document_files import document_in, read_document
 from billing.errors import WrongPriceBook
 from billing.prices.document import BookDocument, RateBody
 
@@ -12,6 +12,11 @@ from billing.prices.document import BookDocument, RateBody
 def read_book(path: Path) -> BookDocument:
     """Read a file. Raises WrongPriceBook, in one line, for one that cannot be read or is no price book."""
     return read_document(path, BookDocument, WrongPriceBook)
+
+
+def book_in(name: str, content: bytes) -> BookDocument:
+    """Read what is in a file with a name. Raises WrongPriceBook, in one line."""
+    return document_in(name, content, BookDocument, WrongPriceBook)
 
 
 def as_toml(rates: Iterable[RateBody], comments: Iterable[str] = ()) -> str:

@@ -35,10 +35,21 @@ class Feed:
         async with self._log.reader() as reader:
             return await reader.last_position()
 
-    async def rows(self, after: int, upto: int, limit: int) -> list[StoredRow]:
-        """A page of stored events: at most `limit`, at positions above `after` and up to `upto`."""
+    async def rows(self, after: int, upto: int, limit: int, types: Sequence[str] | None = None) -> list[StoredRow]:
+        """A page of stored events: at most `limit`, at positions above `after` and up to `upto`; of some types only, if
+        they are named."""
         async with self._log.reader() as reader:
-            return await self._log.confirmed(reader, await reader.log(after, limit, None, upto))
+            return await self._log.confirmed(reader, await reader.log(after, limit, types, upto))
+
+    async def pages(
+        self, after: int, upto: int, size: int, types: Sequence[str] | None = None
+    ) -> AsyncIterator[tuple[int, list[StoredRow]]]:
+        """The events after one position and up to another, of all or of some types. Each page has those of `size`
+        positions, and the last of these positions: a page can be empty, and the work of each query is bounded."""
+        while after < upto:
+            last = min(after + size, upto)
+            yield last, await self.rows(after, last, size, types)
+            after = last
 
     async def records(self, after: int, upto: int, limit: int) -> list[Record]:
         """The same page with every column: the input of proofs and exports."""

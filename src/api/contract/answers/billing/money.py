@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import AsOf, ListPage
+from audit.revenue.months import Month
 from ledger.domain.events import DisputeState
 from ledger.domain.plans.subscribed import SubscriptionStatus
 from projections.models.payments.queries import Revenue
@@ -112,6 +113,41 @@ class RevenueAnswer(AsOf):
     plans: list[PlanCount]
     recurring: list[Recurring]
     months: list[BillingMonth]
+
+
+class EarnedMonth(TypedDict):
+    """The money of one currency in one month (UTC), in minor units. A month without a movement is there too."""
+
+    month: Annotated[str, Field(examples=["2026-11"])]
+    currency: str
+    paid_minor: int
+    back_minor: Annotated[int, Field(description="refunds and lost disputes")]
+    spent_minor: Annotated[int, Field(description="what the spent credits were worth, less what came back")]
+    breakage_minor: Annotated[int, Field(description="what lapsed, was cancelled, or was paid for and never granted")]
+    returned_minor: Annotated[int, Field(description="of `back_minor`, what was still deferred: it was never earned")]
+    deferred_minor: Annotated[int, Field(description="what is owed at the end of the month, as credits")]
+    revenue_minor: Annotated[int, Field(description="spent + breakage - (back - returned)")]
+
+
+class EarnedAnswer(AsOf):
+    """What of the money is earned, and what is still owed, since the first payment."""
+
+    months: list[EarnedMonth]
+
+
+def earned_month(month: Month) -> EarnedMonth:
+    """A month of a currency as JSON."""
+    return {
+        "month": month.month,
+        "currency": month.currency,
+        "paid_minor": month.paid,
+        "back_minor": month.back,
+        "spent_minor": month.spent,
+        "breakage_minor": month.breakage,
+        "returned_minor": month.returned,
+        "deferred_minor": month.deferred,
+        "revenue_minor": month.revenue,
+    }
 
 
 def listed_dispute(row: Mapping[str, Any]) -> ListedDispute:

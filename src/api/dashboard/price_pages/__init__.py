@@ -1,0 +1,1 @@
+"""The pages of the price book: its versions and rates, and what another one would have cost."""

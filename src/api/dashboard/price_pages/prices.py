@@ -1,0 +1,87 @@
+"""The price book: its versions, the rates of one and what it has changed, for operators; the rates for everybody."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.contract.problems import Problem
+from api.dashboard.rendering import page
+from api.http.queries.query import known_account
+from api.http.queries.reads import Reads, reads_of
+from billing.prices import table
+from billing.prices.document import RateBody
+from billing.prices.table import BookVersion, Published
+from billing.prices.wording import RateChange, globs_of, rate_changes, rate_text
+from ledger.domain.pricing.price import FittingRate
+
+MOST_VERSIONS = 50
+MOST_RATES = 500
+"""The versions and rates that a page shows. The API has all of them."""
+
+
+async def prices(request: Request) -> Response:
+    """Show the versions, and the rates of the one that is in force."""
+    reads = reads_of(request)
+    async with reads.ledger.log.connection() as connection:
+        versions = await table.versions(connection)
+        current = table.in_force(versions, reads.clock())
+        found = None if current is None else await table.find(connection, current.version)
+    return await _page(request, reads, versions, found)
+
+
+async def price_version(request: Request) -> Response:
+    """Show the rates of one version, and what it has changed."""
+    reads, number = reads_of(request), request.path_params["version"]
+    if not (number.isascii() and number.isdecimal() and len(number) < 9):
+        raise Problem("not_found", "There is no such version of the price book.")
+    async with reads.ledger.log.connection() as connection:
+        found = await table.find(connection, int(number))
+        before = await table.find(connection, int(number) - 1) if int(number) > 1 else None
+        versions = await table.versions(connection)
+    changes = None if before is None else list(rate_changes(before.document, found.document))
+    return await _page(request, reads, versions, found, changes)
+
+
+async def prices_of_account(request: Request) -> Response:
+    """Show the rates that are in force to the holder of an account: what each use costs."""
+    reads, account_id = reads_of(request), request.path_params["account_id"]
+    await known_account(reads.ledger, account_id)
+    async with reads.ledger.log.connection() as connection:
+        current = table.in_force(await table.versions(connection), reads.clock())
+        found = None if current is None else await table.find(connection, current.version)
+    return await page(
+        request,
+        "account_prices.html",
+        account_id=account_id,
+        since=None if found is None else found.version.effective_at,
+        rates=_told([] if found is None else found.document.rates),
+    )
+
+
+def _told(rates: Sequence[RateBody]) -> list[tuple[FittingRate, str]]:
+    """What each rate is for, and the rate in words."""
+    return [(globs_of(rate), rate_text(rate)) for rate in rates]
+
+
+async def _page(
+    request: Request,
+    reads: Reads,
+    versions: Sequence[BookVersion],
+    found: Published | None,
+    changes: Sequence[RateChange] | None = None,
+) -> Response:
+    current = table.in_force(list(versions), reads.clock())
+    rates = [] if found is None else found.document.rates
+    return await page(
+        request,
+        "prices.html",
+        versions=versions[:MOST_VERSIONS],
+        earlier=max(len(versions) - MOST_VERSIONS, 0),
+        in_force=None if current is None else current.version,
+        shown=None if found is None else found.version,
+        rates=_told(rates[:MOST_RATES]),
+        more=max(len(rates) - MOST_RATES, 0),
+        changes=None if changes is None else changes[:MOST_RATES],
+        rate_text=rate_text,
+    )

@@ -1,0 +1,1 @@
+"""What if: what the usage of a period would have cost under another price book, from the log."""
