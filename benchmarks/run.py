@@ -30,6 +30,7 @@ from benchmarks.measures.pages import pages
 from benchmarks.measures.priced import priced
 from benchmarks.measures.questions import questions
 from benchmarks.measures.receipts import receipts
+from benchmarks.measures.sign_ins import sign_ins
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
 from benchmarks.measures.webhooks import webhooks
@@ -48,6 +49,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "webhooks": webhooks,
     "receipts": receipts,
     "latency": latency,
+    "sign-ins": sign_ins,
     "questions": questions,
     "lag": lag,
     "age": age,
@@ -73,6 +75,7 @@ UNDER_LOAD = {
     "batch",
     "imports",
     "latency",
+    "sign-ins",
     "questions",
     "lag",
     "cold-start",

@@ -427,10 +427,39 @@ def test_a_mail_server_needs_a_sender_and_its_password_is_not_shown(monkeypatch:
         assert load_settings().mail_from == sender
 
 
+def test_a_provider_needs_a_client_and_an_address_that_nobody_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDIT_LEDGER_OIDC_ISSUER", "https://login.example")
+    with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_OIDC_ISSUER is .* it needs the id of a client"):
+        load_settings()
+    monkeypatch.setenv("CREDIT_LEDGER_OIDC_CLIENT_ID", "credits")
+    for issuer in ("http://login.example", "login.example", "https://", "https://a.example/?b=c", "file:///a"):
+        monkeypatch.setenv("CREDIT_LEDGER_OIDC_ISSUER", issuer)
+        with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_OIDC_ISSUER"):
+            load_settings()
+    for issuer in ("https://login.example/realms/a/", "http://localhost:9400", "http://127.0.0.1:9400"):
+        monkeypatch.setenv("CREDIT_LEDGER_OIDC_ISSUER", issuer)
+        assert load_settings().oidc_issuer == issuer
+    for name, wrong in (("OIDC_OPERATOR", "groups"), ("OIDC_ADMIN", "groups:"), ("OIDC_SCOPE", "email")):
+        monkeypatch.setenv(f"CREDIT_LEDGER_{name}", wrong)
+        with pytest.raises(WrongSetting, match=rf"^CREDIT_LEDGER_{name}"):
+            load_settings()
+        monkeypatch.delenv(f"CREDIT_LEDGER_{name}")
+
+
+def test_origins_are_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("*", "null", "app.example", "https://app.example/", "https://a.example/b", "https://a.b https:"):
+        monkeypatch.setenv("CREDIT_LEDGER_ALLOWED_ORIGINS", f"https://ok.example, {wrong}")
+        with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_ALLOWED_ORIGINS"):
+            load_settings()
+    monkeypatch.setenv("CREDIT_LEDGER_ALLOWED_ORIGINS", "https://App.example, http://localhost:3000,")
+    assert load_settings().origins == {"https://app.example", "http://localhost:3000"}
+
+
 def test_every_secret_setting_may_be_in_a_file() -> None:
     webhooks = [f"{name}_webhook_secret" for name in ("dodo", "lemonsqueezy", "paddle", "polar", "stripe")]
     of_providers = [*webhooks, *(f"{name}_api_key" for name in CALLED)]
-    assert sorted(secret_settings()) == sorted([*of_providers, "database_url", "owner_url", "admin_key", "smtp_url"])
+    of_people = ["smtp_url", "oidc_client_secret"]
+    assert sorted(secret_settings()) == sorted([*of_providers, "database_url", "owner_url", "admin_key", *of_people])
     text = MANUAL.read_text()
     assert all(f"`{variable(name)}_FILE`" in text for name in secret_settings())
 

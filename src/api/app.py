@@ -28,6 +28,7 @@ from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.commands.ways_out import WaysOut
+from api.http.cross_origin import CrossOrigin
 from api.http.docs_page import add_docs_page
 from api.http.documents import receipts
 from api.http.draining import Draining
@@ -53,6 +54,7 @@ from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
 from api.runtime.people.erasing import Erasing
 from api.runtime.people.mail import mailer_of
+from api.runtime.people.provider import provider_sign_in
 from api.runtime.people.sign_in import people_here
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
@@ -129,6 +131,7 @@ def create_app(
         dashboard_options(settings),
         ImportRuns(ledger, defaults),
         people_here(settings, ledger),
+        provider_sign_in(settings, ledger),
         *received.parts,
         documents_in(settings),
         prices,
@@ -156,7 +159,7 @@ def create_app(
 
     app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     _add_routes(app, wiring, https=settings.https)
-    return _with_path_prefix(settings.path_prefix, app, wiring)
+    return _with_path_prefix(settings, app, wiring)
 
 
 def _ledger(settings: Settings, conninfo: str, clock: GuardedClock, group: Group | None) -> Ledger:
@@ -255,17 +258,18 @@ async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[No
         yield
 
 
-def _with_path_prefix(prefix: str, app: FastAPI, wiring: Wiring) -> ASGIApp:
-    """The application below the path prefix, if there is one."""
+def _with_path_prefix(settings: Settings, app: FastAPI, wiring: Wiring) -> ASGIApp:
+    """The application below the path prefix, if there is one, for the pages of other origins too, if there are any."""
     routes = [route for part in _QUERIES for route in part.router.routes]
     queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.request_ids)
     hot_path = HotPath(
         app, wiring.endpoint, wiring.batches, queries, wiring.webhooks, wiring.keys, wiring.health.draining, pages=ROOT
     )
-    if not prefix:
-        return hot_path
-    app.add_middleware(AddPathPrefix, prefix=prefix)
-    return StripPathPrefix(hot_path, prefix)
+    served = CrossOrigin(hot_path, settings.origins) if settings.origins else hot_path
+    if not settings.path_prefix:
+        return served
+    app.add_middleware(AddPathPrefix, prefix=settings.path_prefix)
+    return StripPathPrefix(served, settings.path_prefix)
 
 
 def _add_dashboard(app: FastAPI, wiring: Wiring, *, https: bool) -> None:

@@ -27,6 +27,7 @@ from billing.inbox.inbox import Inbox
 from billing.manual.payments import Payments
 from billing.prices.current import CurrentPrices
 from people.api_keys import KeyRing
+from people.oidc.words import SignsInAtProvider
 from people.sessions import SessionWatch
 from people.sign_in.people import People
 
@@ -47,6 +48,8 @@ class Wiring:
     import_runs: ImportRuns
     people: People | None
     """Those who sign in here; None when nobody does."""
+    identity_provider: SignsInAtProvider | None
+    """How people sign in at the provider of the product; None without one."""
     inbox: Inbox
     webhooks: WebhookEntrance
     calls: Mapping[str, Calls]

@@ -40,7 +40,7 @@ _log = logging.getLogger("credit_ledger.sessions")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The access that a cookie gives: to one account, or that of an API key."""
+    """The access that a cookie gives: to one account, or that of an operator with an API key or with scopes."""
 
     account_id: str | None
     key_sha256: bytes | None
@@ -53,10 +53,20 @@ class Session:
     zone: str | None = None
     language: str | None = None
     """How the user wants times and numbers; None: as the browser has it."""
+    issuer: str | None = None
+    subject: str | None = None
+    """The provider at which they signed in, and their name there."""
+    scopes: list[str] | None = None
+    """Those of an operator whom that provider names."""
 
     def open(self, now: datetime) -> bool:
         """Whether the session is neither expired nor ended by a sign-out."""
         return self.ended_at is None and now < self.expires_at
+
+    @property
+    def renewable(self) -> bool:
+        """Whether it lasts longer while it is used."""
+        return self.user_id is not None and self.issuer is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +179,7 @@ class Sessions:
         """The session of a cookie, open or over."""
         rows = await self._rows("find", cookie=_digest(cookie))
         session, now = Session(**rows[0]) if rows else None, self._clock()
-        if session is not None and session.user_id is not None and session.expires_at - now < RENEWED_BELOW:
+        if session is not None and session.renewable and session.expires_at - now < RENEWED_BELOW:
             await self._rows("renew", cookie=_digest(cookie), now=now)
         return session
 

@@ -24,7 +24,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.money_pages import deferred, disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.people_pages import audit, recovering, settings, settings_forms, signing_in
+from api.dashboard.people_pages import at_provider, audit, recovering, settings, settings_forms, signing_in
 from api.dashboard.price_pages import prices, what_if
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
@@ -171,6 +171,8 @@ def _money() -> Iterator[Route]:
 def _people() -> Iterator[Route]:
     """The routes of people who sign in here: GET shows a form and takes nothing, POST submits it."""
     yield _page("/sign-in/password", signing_in.with_password, "POST")
+    yield _page("/oidc/start", at_provider.start)
+    yield _page("/oidc/callback", at_provider.callback)
     for path, show, submit in (
         ("/register", signing_in.show_register, signing_in.register),
         ("/verify/{token}", signing_in.show_verify, signing_in.verify),
@@ -181,6 +183,7 @@ def _people() -> Iterator[Route]:
         ("/email/{token}", recovering.show_email, recovering.confirm_email),
         ("/undo/{token}", recovering.show_undo, recovering.keep_email),
         ("/keep/{token}", recovering.show_keep, recovering.keep_account),
+        ("/join/{token}", at_provider.show_join, at_provider.join),
     ):
         yield _page(path, show)
         yield _page(path, submit, "POST")

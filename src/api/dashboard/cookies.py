@@ -16,6 +16,8 @@ from api.dashboard.options import options_of
 SESSION = "credit_ledger_session"
 FORM = "credit_ledger_form"
 """The cookie with the secret of the form token before the sign-in, when there is no session yet."""
+PROVIDER = "credit_ledger_provider"
+"""The cookie with the secret of a sign-in at the provider, from its beginning to its end."""
 ZONE = "credit_ledger_zone"
 """The script of a page sets this cookie: only a script can read the time zone of the browser."""
 
@@ -75,7 +77,22 @@ def session_cookie(request: Request) -> str | None:
 
 def form_cookie(request: Request) -> str | None:
     """The value of the form cookie, or None."""
-    return cookies_of(request).get(guard_of(request).prefix + FORM)
+    return named_cookie(request, FORM)
+
+
+def named_cookie(request: Request, name: str) -> str | None:
+    """The value of a cookie under the guard of new ones, or None."""
+    return cookies_of(request).get(guard_of(request).prefix + name)
+
+
+def set_named_cookie(request: Request, response: Response, name: str, value: str, max_age: int) -> None:
+    """Set a cookie for some seconds."""
+    _set(request, response, guard_of(request), name, value, max_age=max_age)
+
+
+def delete_cookie(request: Request, response: Response, name: str) -> None:
+    """Make the browser delete a cookie."""
+    set_named_cookie(request, response, name, "", 0)
 
 
 def set_form_cookie(request: Request, response: Response, value: str) -> None:

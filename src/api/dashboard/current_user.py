@@ -20,6 +20,7 @@ from api.http.queries.reads import reads_of
 from api.http.requests.ambiguity import check_unambiguous, parameters_of
 from api.http.requests.request import headers_of
 from people.api_keys import ApiKey
+from people.oidc.words import ProviderOperator
 from people.sessions import Session, Sessions, SessionWatch
 
 ROOT = "/dashboard"
@@ -58,10 +59,11 @@ class AccountHolder:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody who signed in with an API key."""
+    """Somebody who signed in with an API key, or whom the provider of the product calls an operator."""
 
     key: ApiKey
-    key_sha256: bytes
+    key_sha256: bytes | None
+    """None for an operator whom the provider of the product names."""
     expires_at: datetime
     secret: str
 
@@ -130,6 +132,10 @@ async def _user_of(request: Request, session: Session, secret: str) -> CurrentUs
     if session.account_id is not None:
         chosen = session.user_id, session.zone, session.language
         return AccountHolder(session.account_id, session.return_url, session.expires_at, secret, *chosen)
+    if session.scopes is not None:
+        assert session.subject is not None
+        named = ProviderOperator(session.subject, session.subject, frozenset(session.scopes))
+        return Operator(named, None, session.expires_at, secret)
     assert session.key_sha256 is not None
     key = await keys_of(request).by_digest(session.key_sha256)
     if key is None or not may_sign_in(key):

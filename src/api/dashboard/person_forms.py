@@ -1,6 +1,5 @@
 """The forms of people: their fields, and the page that shows one with what was wrong about it."""
 
-import re
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -11,9 +10,10 @@ from api.contract.problems import STATUSES
 from api.dashboard.current_user import page_not_found
 from api.dashboard.rendering import page
 from people.errors import AccessRefused
+from people.oidc.words import SignsInAtProvider
 from people.sign_in.passwords import LONGEST, SHORTEST
 from people.sign_in.people import People
-from people.sign_in.words import EMAIL, MAX_EMAIL, MAX_NAME, canonical
+from people.sign_in.words import MAX_EMAIL, MAX_NAME, canonical, is_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,12 @@ def people_of(request: Request) -> People:
     return people
 
 
+def provider_of(request: Request) -> SignsInAtProvider | None:
+    """How people sign in at the provider of the product; None without one."""
+    found: SignsInAtProvider | None = request.app.state.identity_provider
+    return found
+
+
 async def show(
     request: Request, form: Form, *, status: int = 200, error: str | None = None, given: dict[str, str] | None = None
 ) -> Response:
@@ -93,7 +99,7 @@ async def show_again(request: Request, form: Form, error: Exception, given: dict
 def address_in(fields: dict[str, str]) -> str:
     """The address in a form. Raises WrongField."""
     email = canonical(fields.get("email", ""))
-    if len(email) > MAX_EMAIL or not re.fullmatch(EMAIL, email):
+    if not is_address(email):
         _wrong("This is no email address.")
     return email
 

@@ -125,7 +125,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "account_path": partial(account_path, root),
         "static": partial(static_path, root),
         "current_user": user,
-        "people": request.app.state.people is not None,
+        "people": request.app.state.people is not None or request.app.state.identity_provider is not None,
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
         "sees_audit": user is not None and user.may(_AUDIT) and (user.is_operator or user.user_id is not None),

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from datetime import timedelta
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -23,11 +23,12 @@ from api.dashboard.current_user import (
     sessions_of,
 )
 from api.dashboard.forms import read_form
-from api.dashboard.person_forms import WITH_PASSWORD
+from api.dashboard.person_forms import WITH_PASSWORD, provider_of
 from api.dashboard.rendering import page
 from api.http import metrics
 from api.http.methods import is_head
 from api.http.queries.query import keys_of, now_of
+from api.http.requests.own_address import base_of
 from ledger.domain.errors import MAX_SHOWN
 from people.api_keys import ApiKey, key_hash
 from people.errors import AccessRefused
@@ -126,9 +127,10 @@ async def sign_in_page(request: Request) -> Response:
 
 
 async def _keys_page(request: Request, *, status: int = 200, error: str | None = None) -> Response:
-    """The form for API keys; before it, that of people, if they sign in here."""
-    form = WITH_PASSWORD if request.app.state.people is not None else None
-    return await page(request, "sign_in.html", status=status, error=error, form=form, given={})
+    """The form for API keys; before it, the ways in for people, if they have any."""
+    form, provider = WITH_PASSWORD if request.app.state.people is not None else None, provider_of(request)
+    title = provider.title if provider is not None else None
+    return await page(request, "sign_in.html", status=status, error=error, form=form, given={}, provider=title)
 
 
 async def sign_in(request: Request) -> Response:
@@ -165,6 +167,15 @@ async def sign_out(request: Request) -> Response:
     session = await sessions_of(request).find(cookie) if cookie else None
     if cookie:
         await sessions_of(request).end(cookie)
-    response = await page(request, "signed_out.html", return_url=session.return_url if session else None)
+    return_url, way_out = session.return_url if session else None, await _way_out(request, session)
+    response = await page(request, "signed_out.html", return_url=return_url, **way_out)
     delete_session_cookie(request, response)
     return response
+
+
+async def _way_out(request: Request, session: Session | None) -> dict[str, Any]:
+    """Where somebody signs out who came from the provider: their session there goes on."""
+    provider = provider_of(request)
+    if session is None or session.issuer is None or provider is None:
+        return {"way_out": None, "provider": None}
+    return {"way_out": await provider.way_out(f"{base_of(request)}/dashboard/sign-in"), "provider": provider.title}

@@ -92,7 +92,8 @@ def count_refusal(code: str) -> None:
 
 
 def count_sign_in(by: str, outcome: str) -> None:
-    """Count a sign-in to the dashboard `by` a `link` or a `key`; the outcome is `done` or `refused`."""
+    """Count a sign-in to the dashboard `by` a `link`, a `password`, a `key` or the `provider`; the outcome is `done`,
+    `refused` or `failed`."""
     SIGN_INS.labels(by, outcome).inc()
 
 

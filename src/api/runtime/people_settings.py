@@ -1,15 +1,68 @@
-"""The settings of people who sign in here."""
+"""The settings of people who sign in: here, and at the provider of their product."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 Registration = Literal["open", "invited", "off"]
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+_ISSUER = r"^(https://[^\s/?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^\s?#]*)?$"
+_CLAIM_IS = r"^[!-~]{1,200}:[^:\s][^:]{0,199}$"
+_WEB = r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
 
 
-class PeopleSettings(BaseSettings):
+class ProviderSettings(BaseSettings):
+    """The provider at which people of the product sign in (OpenID Connect)."""
+
+    oidc_client_id: str | None = Field(
+        None, pattern="^[!-~]+$", max_length=500, description="the id of this service at the provider"
+    )
+    oidc_issuer: str | None = Field(
+        None,
+        pattern=_ISSUER,
+        max_length=2_000,
+        validate_default=True,
+        description="the provider at which people of the product sign in (OpenID Connect), such as "
+        "https://login.example.com, exactly as it names itself; it needs the id of a client there",
+    )
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="the secret of that client; without it, the client is a public one"
+    )
+    oidc_scope: str = Field(
+        "openid email profile",
+        pattern=r"^([!-~]+ )*openid( [!-~]+)*$",
+        max_length=1_000,
+        description="what is asked of the provider, divided by spaces; some need `groups` for operators",
+    )
+    oidc_account_claim: str = Field(
+        "sub", pattern="^[!-~]+$", max_length=200, description="the claim that is the id of a person's account"
+    )
+    oidc_link_by_email: bool = Field(
+        False,
+        description="whether somebody with the verified address of a user here may be joined with that user, over a "
+        "mailed link",
+    )
+    oidc_operator: str | None = Field(
+        None,
+        pattern=_CLAIM_IS,
+        description="who is an operator that reads: a claim and its value, such as groups:ledger-operators",
+    )
+    oidc_admin: str | None = Field(
+        None, pattern=_CLAIM_IS, description="who is an operator that acts too, with the scope `admin`"
+    )
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _knows_this_service(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("oidc_client_id") is None:
+            raise ValueError
+        return value
+
+
+class PeopleSettings(ProviderSettings):
     """A part of the settings (settings.py)."""
 
     registration: Registration | None = Field(
@@ -26,6 +79,33 @@ class PeopleSettings(BaseSettings):
         "in X-Forwarded-For about who sent a request counts when wrong passwords are counted",
     )
 
+    people_url: str | None = Field(
+        None,
+        pattern=_WEB,
+        max_length=2_000,
+        description="the address below which a front end of the product has the pages that mailed links open, such as "
+        "https://app.example.com/account; without it, they are our own pages",
+    )
+    allowed_origins: str | None = Field(
+        None,
+        max_length=2_000,
+        validate_default=True,
+        description="the origins whose pages may ask `/api` from a browser, divided by commas, such as "
+        "https://app.example.com",
+    )
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: str | None) -> str | None:
+        if not all(_ORIGIN.fullmatch(origin) for origin in _parts(value)):
+            raise ValueError
+        return value
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The origins that may ask /api, as browsers write them."""
+        return frozenset(origin.lower() for origin in _parts(self.allowed_origins))
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:
@@ -39,4 +119,8 @@ class PeopleSettings(BaseSettings):
 
 
 def _networks(value: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in (value or "").split(",") if part.strip())
+    return tuple(map(ip_network, _parts(value)))
+
+
+def _parts(value: str | None) -> list[str]:
+    return [part.strip() for part in (value or "").split(",") if part.strip()]

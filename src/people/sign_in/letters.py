@@ -16,6 +16,7 @@ LINK = timedelta(minutes=15)
 CHANGE = timedelta(hours=1)
 UNDO = timedelta(days=7)
 DELETION = timedelta(days=7)
+JOIN = timedelta(hours=1)
 """How long the links open."""
 _IGNORE = "If you did not ask for this, ignore this mail: nothing happens."
 
@@ -72,6 +73,16 @@ def new_address(to: str, cause: str, url: str, *, taken: bool, wanted: bool) -> 
     else:
         body = f"Confirm that this is your new address. The link works for an hour:\n\n{url}\n\n{_IGNORE}\n"
     return Letter(cause, "email", to, "Confirm your new address", body, CHANGE, wanted)
+
+
+def join(to: str, cause: str, url: str, provider: str, *, wanted: bool) -> Letter:
+    """To a user whose address somebody has who signed in at the provider of the product."""
+    body = (
+        f"Somebody, perhaps you, signed in at {provider} with your address.\n\n"
+        f"If it was you, join the two sign-ins. The link works for an hour, and once:\n\n{url}\n\n"
+        "If it was not you, ignore this mail: the link would let them in.\n"
+    )
+    return Letter(cause, "join", to, "Join your two sign-ins", body, JOIN, wanted)
 
 
 def address_changes(to: str, cause: str, url: str) -> Letter:

@@ -1,5 +1,6 @@
 """What signing in is about: users, their sessions, and where a request comes from."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +75,11 @@ class OwnSession(NamedTuple):
 def canonical(email: str) -> str:
     """The form in which an address is stored and compared: in lower case."""
     return email.strip().lower()
+
+
+def is_address(email: str) -> bool:
+    """Whether a text has the form of an address."""
+    return len(email) <= MAX_EMAIL and re.fullmatch(EMAIL, email) is not None
 
 
 def network_of(address: str | None) -> str:

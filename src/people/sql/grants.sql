@@ -15,3 +15,6 @@ GRANT SELECT, INSERT, DELETE ON TABLE people.attempts TO credit_ledger_service;
 GRANT SELECT, INSERT ON TABLE people.audit TO credit_ledger_service;
 GRANT EXECUTE ON FUNCTION people.erase_audit TO credit_ledger_service;
 GRANT SELECT, INSERT, DELETE ON TABLE people.exports TO credit_ledger_service;
+GRANT SELECT, INSERT, DELETE ON TABLE people.identities TO credit_ledger_service;
+GRANT SELECT, INSERT, DELETE ON TABLE people.provider_requests TO credit_ledger_service;
+GRANT SELECT, INSERT, DELETE ON TABLE people.identity_links TO credit_ledger_service;

@@ -20,7 +20,8 @@ INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires
 VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 
 -- name: find
-SELECT s.account_id, s.key_sha256, s.return_url, s.expires_at, s.ended_at, s.user_id, u.zone, u.language
+SELECT s.account_id, s.key_sha256, s.return_url, s.expires_at, s.ended_at, s.user_id, s.issuer, s.subject, s.scopes,
+       u.zone, u.language
 FROM people.sessions AS s LEFT JOIN people.users AS u USING (user_id)
 WHERE s.cookie_sha256 = %(cookie)s AND s.kind = 'page';
 
@@ -28,7 +29,8 @@ WHERE s.cookie_sha256 = %(cookie)s AND s.kind = 'page';
 -- That of a user, while it is used.
 UPDATE people.sessions SET used_at = %(now)s,
     expires_at = greatest(expires_at, least(%(now)s::timestamptz + interval '7 days', created_at + interval '30 days'))
-WHERE cookie_sha256 = %(cookie)s AND user_id IS NOT NULL AND ended_at IS NULL AND expires_at > %(now)s;
+WHERE cookie_sha256 = %(cookie)s AND user_id IS NOT NULL AND issuer IS NULL AND ended_at IS NULL
+  AND expires_at > %(now)s;
 
 -- name: which_are_open
 -- Those of some cookies whose sessions have been neither ended nor forgotten.

@@ -125,3 +125,16 @@ def test_the_machine_is_looked_at_without_a_database(tmp_path: Path) -> None:
     found = {one.check: one for one in machine_findings(other, {})}
     assert (found["certificate"].state, found["settings"].state) == ("problem", "ok")
     assert "catalogue" not in found
+
+
+def test_a_proxy_that_is_not_named_is_found_where_people_have_passwords(tmp_path: Path) -> None:
+    settings = {"data_dir": tmp_path, "public_url": "https://credits.example", "registration": "open"}
+    cases: list[tuple[dict[str, str], str | None]] = [
+        ({}, "warning"),
+        ({"trusted_proxies": "10.0.0.0/8"}, "ok"),
+        ({"registration": "off"}, None),
+        ({"public_url": "http://127.0.0.1"}, None),
+    ]
+    for more, state in cases:
+        found = {one.check: one for one in machine_findings(load_settings(**{**settings, **more}), {})}
+        assert (found["proxies"].state if "proxies" in found else None) == state, more

@@ -136,8 +136,13 @@ async def open_link(request: Request) -> Response:
 
 
 async def submitted(request: Request, form: Form, ask: Callable[[Fields], Awaitable[Response]]) -> Response:
-    """What comes of a form: its own answer, the form with what was wrong, or that its link is spent."""
+    """What comes of a form of people who sign in here."""
     people_of(request)
+    return await submitted_to(request, form, ask)
+
+
+async def submitted_to(request: Request, form: Form, ask: Callable[[Fields], Awaitable[Response]]) -> Response:
+    """What comes of a form: its own answer, the form with what was wrong, or that its link is spent."""
     fields = await read_form(request)
     try:
         return await ask(fields)

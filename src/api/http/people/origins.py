@@ -1,5 +1,7 @@
 """Where a request of a person comes from: the network that its wrong passwords are counted by."""
 
+import logging
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Protocol
 
@@ -8,6 +10,7 @@ from starlette.requests import Request
 from people.sign_in.words import Origin, network_of
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
+_log = logging.getLogger("credit_ledger.people")
 
 
 class ProxyOptions(Protocol):
@@ -25,6 +28,8 @@ def origin_of(request: Request) -> Origin:
     """
     options: ProxyOptions = request.app.state.options
     address = request.client.host if request.client else ""
+    if "x-forwarded-for" in request.headers and not _is_trusted(address, options.proxies):
+        _warn_of_proxy()
     told = [part.strip() for line in request.headers.getlist("x-forwarded-for") for part in line.split(",")]
     while told and _is_trusted(address, options.proxies):
         address = told.pop()
@@ -37,3 +42,12 @@ def _is_trusted(address: str, proxies: Networks) -> bool:
     except ValueError:
         return False
     return any(ip.version == network.version and ip in network for network in proxies)
+
+
+@cache
+def _warn_of_proxy() -> None:
+    """Say it once in each process: the address of the proxy is not in the log, because anybody can send the header."""
+    _log.warning(
+        "a request came with X-Forwarded-For from an address that CREDIT_LEDGER_TRUSTED_PROXIES does not name: if that "
+        "is your proxy, all people behind it share one count of wrong passwords"
+    )

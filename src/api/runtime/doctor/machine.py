@@ -10,6 +10,7 @@ from pathlib import Path
 from api.runtime.doctor.finding import Finding, State, listed
 from api.runtime.listening.certificate import end_of_certificate
 from api.runtime.listening.listen_address import links_need_public_url
+from api.runtime.people.sign_in import registration_of
 from api.runtime.settings import Settings, WrongSetting, given_settings, unknown_variables, variable
 from billing.catalog_file import read_catalog
 from billing.errors import WrongCatalog
@@ -27,6 +28,7 @@ def machine_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
     """Look at everything that needs no database."""
     yield _settings(environ)
     yield _addresses(settings)
+    yield from _proxies(settings)
     yield from _certificate(settings)
     yield from _catalog(settings)
     yield _files()
@@ -51,6 +53,17 @@ def _addresses(settings: Settings) -> Finding:
         advice = f"let a proxy speak https, or set {variable('tls_certificate')}"
         return Finding("address", "warning", "browsers reach the service without https", advice)
     return Finding("address", "ok", here)
+
+
+def _proxies(settings: Settings) -> Iterator[Finding]:
+    """A service whose https is somebody else's is behind a proxy: whose wrong passwords are counted?"""
+    if registration_of(settings) == "off" or not settings.https or settings.tls:
+        return
+    if settings.proxy_networks:
+        yield Finding("proxies", "ok", f"{settings.trusted_proxies} tell where requests come from")
+        return
+    found = "people sign in here behind a proxy that is not named, so all of them share one count of wrong passwords"
+    yield Finding("proxies", "warning", found, f"set {variable('trusted_proxies')} to the network of the proxy")
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
