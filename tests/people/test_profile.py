@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from api.runtime.people.erasing import Erasing
 from audit.statements.signing import newest_checkpoint
 from audit.verify.online import Trusting, verify_ledger
 from ledger.commit.submission import Recorded
@@ -14,6 +15,7 @@ from ledger.domain.commands import DeductCredits
 from ledger.proof.status import checkpoint_keys_in
 from ledger.service import Ledger
 from outbox.mails import Mail, place
+from people.audit_log import NEWEST, page_about
 from people.errors import AccessRefused
 from people.sign_in.passwords import Passwords
 from people.sign_in.profile import MAIL_KINDS, ProfileChanges
@@ -170,6 +172,29 @@ class Silence:
 
     def reach(self, done: int) -> None:
         """Nothing."""
+
+
+async def test_a_process_erases_whoever_is_due(town: Town) -> None:
+    """As soon as it starts, and once a minute."""
+    ada = await person(town, await join(town, ADA))
+    await town.people.deletions.ask(ada, PASSWORD, HERE)
+    town.clock.forward(days=8)
+    erasing = asyncio.create_task(Erasing(town.people).run())
+    async with asyncio.timeout(20):
+        while await known(town, ada.user.user_id):  # noqa: ASYNC110 - nothing tells when a row is gone
+            await asyncio.sleep(0.01)
+    erasing.cancel()
+    await asyncio.wait([erasing])
+    async with town.ledger.log.connection() as connection:
+        [last, *_] = await page_about(connection, ada.user.user_id, NEWEST, 10)
+    assert (last.action, last.actor, last.details) == ("user.deleted", "system", {})
+
+
+async def known(town: Town, user_id: str) -> bool:
+    try:
+        return bool(await town.people.profiles.of(user_id))
+    except AccessRefused:
+        return False
 
 
 async def is_sound(ledger: Ledger, database: str, folder: Path) -> bool:
