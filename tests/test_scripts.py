@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STUBS = ("hledger", "pgbouncer", "chromium-headless-shell", "nginx", "caddy", "promtool")
-HERE = {"CREDIT_LEDGER_TEST_POSTGRES_BIN": "/somewhere"}
+HERE = {"CREDIT_LEDGER_TEST_POSTGRES_BIN": "/somewhere", "CREDIT_LEDGER_TEST_NODE": "/somewhere"}
 CLOCK = any(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 """The one program that is found by its path alone."""
 

@@ -40,6 +40,7 @@ from api.http.own_data import export
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.people import audit, auth, own_audit, profile, usage, user
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
+from api.http.queries import things as single_things
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
 from api.http.requests.encoded_slashes import readable, restored
@@ -211,7 +212,8 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, earned, estimates, prices, receipts, receiving, webhooks
-    parts = (*_QUERIES, *billing, health, portal_sessions, auth, user, profile, export, usage, own_audit, audit)
+    people = auth, user, profile, export, usage, own_audit, audit
+    parts = (*_QUERIES, *billing, health, portal_sessions, *people, single_things)
     for part in parts:
         app.include_router(part.router)
     app.include_router(streams_router)

@@ -31,6 +31,8 @@ from ledger.store.reader import Executed, NewestEvent, StoredRow
 from ledger.store.records.chain import UnreadableEvent
 from ledger.store.records.receipts import receipt_name
 
+_NEWEST = 2**62
+"""Above every version."""
 _NOTIFY_WITHIN = 1.0
 """Seconds that the last notification may take when the ledger stops."""
 
@@ -45,6 +47,11 @@ class AccountAt(NamedTuple):
     newest: NewestEvent
     as_of: datetime
     known_at: datetime
+
+    @property
+    def has_lapses(self) -> bool:
+        """Whether time has changed something since the newest event that no event records yet."""
+        return self.account.version != self.newest.version
 
 
 class Ledger:
@@ -255,6 +262,11 @@ class Ledger:
         """A page of an account's events as stored: at most `limit`, above version `after`."""
         async with self.log.reader() as reader:
             return await self.log.confirmed(reader, await reader.stream(account_id, after, limit))
+
+    async def about(self, account_id: str, name: str) -> list[StoredRow]:
+        """The events of an account that made the thing with an id such as ded_7, or are about it, as stored."""
+        async with self.log.reader() as reader:
+            return await self.log.confirmed(reader, await reader.related_rows(account_id, [name], _NEWEST))
 
     async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
         """A page of the whole log as stored: at most `limit` events above position `after`, of all types or of some."""

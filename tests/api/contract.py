@@ -13,6 +13,8 @@ from api.contract.problems import STATUSES
 from api.http.hot_path import HotPath
 from api.runtime.settings import load_settings
 
+_OPEN = {"ProblemDocument", "Cause"}
+"""The schemas of problems of any code: each code has facts of its own."""
 _WITH_SLASHES = {"key", "payment_id"}
 """Path parameters that may go on over several segments."""
 
@@ -24,8 +26,8 @@ class Contract:
         self.document = document
         self._components = document["components"]
         schemas = self._components["schemas"]
-        problem = {"ProblemDocument": schemas["ProblemDocument"]}  # each problem has facts of its own
-        self._closed_components = {**self._components, "schemas": {**_closed(schemas), **problem}}
+        closed, open_ones = _closed(schemas), {name: schemas[name] for name in _OPEN if name in schemas}
+        self._closed_components = {**self._components, "schemas": {**closed, **open_ones}}
         self._paths: list[tuple[re.Pattern[str], str]] = [(_pattern(path), path) for path in document["paths"]]
         self._validator = cache(self._make_validator)
 
@@ -50,6 +52,7 @@ class Contract:
             assert response.headers.get("x-request-id"), said
         announced = self.document["paths"][template][request.method.lower()]["responses"]
         assert str(response.status_code) in announced, f"not in the document: {said}"
+        announced = self.responses(template, request.method.lower())
         if response.status_code == 304:
             return
         content = announced[str(response.status_code)].get("content", {})
@@ -63,16 +66,19 @@ class Contract:
         assert [error.message for error in validator.iter_errors(response.json())] == [], said
 
     def _schema(self, template: str, method: str, status: int, media_type: str) -> dict[str, Any]:
-        operation = self.document["paths"][template][method]
-        schema: dict[str, Any] = operation["responses"][str(status)]["content"][media_type]["schema"]
+        operation = self.responses(template, method)
+        schema: dict[str, Any] = operation[str(status)]["content"][media_type]["schema"]
         return schema
 
     def _make_validator(self, template: str, method: str, status: int, media_type: str) -> Draft202012Validator:
         schema = self._schema(template, method, status, media_type)
-        if status >= 300:
-            return Draft202012Validator({**schema, "components": self._components}, validate_formats=True)
         closed = {**_closed(schema), "components": self._closed_components}
         return Draft202012Validator(closed, validate_formats=True)
+
+    def responses(self, template: str, method: str) -> dict[str, Any]:
+        """The responses of an operation, those of the components in place of references to them."""
+        found = self.document["paths"][template][method]["responses"]
+        return {status: self._components["responses"].get(_named(one), one) for status, one in found.items()}
 
     def errors(self, name: str, value: Any) -> list[str]:
         """How a value differs from a schema of the document."""
@@ -111,6 +117,11 @@ def _part(part: str, *, named: bool) -> str:
     if not named:
         return re.escape(part)
     return ".+" if part in _WITH_SLASHES else "[^/]+"
+
+
+def _named(response: dict[str, Any]) -> str:
+    """The name of the response that a reference means; empty for one that is no reference."""
+    return str(response.get("$ref", "")).rpartition("/")[2]
 
 
 def _closed(schema: Any) -> Any:

@@ -22,6 +22,7 @@ from tests.service import Service
 
 BEYOND_A_SCHEMA = (
     "must be in the future",
+    "must be after period_start",
     "must not be in the future",
     "must be absent",
     "bytes of JSON",

@@ -14,7 +14,8 @@ from tests.service import ADMIN_KEY, Service
 MOMENTARY = {"date", "set-cookie", "content-security-policy", "transfer-encoding", "x-request-id"}
 """Headers that differ from one answer to the next, and the one that only a body has."""
 VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id}"} | dict.fromkeys(
-    ("plan_id", "package_id", "checkout_id", "export_id", "name"), "a"
+    ("plan_id", "package_id", "checkout_id", "export_id", "name", "grant_id", "hold_id", "deduction_id", "transfer_id"),
+    "a",
 )
 VALUES |= {"version": "1", "payment_id": "a", "month": "2026-10"}
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02", "start_date": "2026-01-01", "end_date": "2026-01-02"}

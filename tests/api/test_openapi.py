@@ -3,21 +3,26 @@
 That the other answers conform to it too is checked on every request of this folder's tests; see conftest.py.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+import orjson
 import pytest
 import requests
 from jsonschema_rs import Draft202012Validator
 
 from api.contract.answers.commands import ANSWERS
-from api.contract.operations import OPERATIONS as SERVED
+from api.contract.openapi.examples import EXAMPLES
+from api.contract.openapi.facts import FACTS
+from api.contract.operations import ALL_OPERATIONS as SERVED
+from api.contract.operations import OPERATIONS as SERVED_ALONE
 from api.contract.problems import STATUSES
 from api.contract.scopes import PEOPLE as HAS_SESSION
 from api.contract.scopes import route_name
-from tests.api.contract import Contract, the_app
-from tests.api.stage import MOVE_PATHS, OPERATIONS, PATHS, Ask, Json, asks, staged
+from tests.api.contract import Contract, the_app, the_contract
+from tests.api.stage import MOVE_PATHS, OPERATIONS, PATHS, Ask, Json, asks, fresh, staged
 from tests.service import ADMIN_KEY, Service
 
 
@@ -26,11 +31,13 @@ def the_document() -> Json:
     return the_app().openapi()
 
 
+LARGEST = 700_000
+"""The size of the document, in bytes. Compressed, it is a tenth of that."""
 QUERIES = {
-    "/v1/accounts/{account_id}": {200, 401, 403, 404, 422, 429, 500, 503},
-    "/v1/accounts/{account_id}/subscription": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}": {200, 304, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}/subscription": {200, 304, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/limits": {200, 401, 403, 404, 422, 429, 500, 503},
-    "/v1/accounts/{account_id}/balance": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}/balance": {200, 304, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/events": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/explain": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/receipts/{operation}/{key}": {200, 401, 403, 404, 422, 429, 500, 503},
@@ -44,6 +51,14 @@ QUERIES = {
     **{
         f"/v1/{name}": {200, 401, 403, 409, 422, 429, 500, 503}
         for name in ["accounts", "statistics", "revenue", "uncollected", "disputes", "subscriptions"]
+    },
+    **{
+        f"/v1/accounts/{{account_id}}/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
+        for name in ["grants/{grant_id}", "holds/{hold_id}", "payments/{payment_id}"]
+    },
+    **{
+        f"/v1/accounts/{{account_id}}/{name}": {200, 401, 403, 404, 422, 429, 500, 503}
+        for name in ["deductions/{deduction_id}", "transfers/{transfer_id}"]
     },
     "/v1/accounts/{account_id}/payments/{payment_id}/receipt.pdf": {200, 304, 401, 403, 404, 409, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/statements/{month}.pdf": {200, 304, 401, 403, 404, 422, 429, 500, 503},
@@ -132,11 +147,97 @@ def test_the_document_is_valid_openapi_31(service: Service) -> None:
     for name, schema in document["components"]["schemas"].items():
         Draft202012Validator({**schema, "components": document["components"]}).is_valid({})  # its references resolve
         assert schema.get("description") or schema.get("title"), name
+    assert len(orjson.dumps(document)) < LARGEST
 
 
-def test_every_operation_has_its_own_name() -> None:
+def test_every_operation_has_a_short_name_of_its_own() -> None:
     names = [found["operationId"] for found in operations_of(the_document()).values()]
     assert len(names) == len(set(names))
+    assert {"deduct", "capture_hold", "list_grants"} <= set(names)
+    assert [name for name in names if not re.fullmatch(r"[a-z]+(_[a-z]+){0,3}", name)] == []
+
+
+def test_nothing_of_a_body_or_answer_misleads_a_generator() -> None:
+    """A default makes its field required for some, and `true` beside named fields hides their types."""
+    for name, schema in the_document()["components"]["schemas"].items():
+        for part in parts_of(schema):
+            assert "default" not in part.keys() - part.get("properties", {}).keys(), name
+            assert not ("properties" in part and part.get("additionalProperties") is True), name
+            assert not ("properties" in part and "oneOf" in part), name
+
+
+def parts_of(schema: Any) -> Iterator[Json]:
+    """A schema and all that are in it."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from parts_of(one)
+    elif isinstance(schema, dict):
+        if "type" in schema or "properties" in schema or "anyOf" in schema:
+            yield schema
+        for name, part in schema.items():
+            yield from parts_of(list(part.values()) if name in ("properties", "patternProperties") else part)
+
+
+def test_a_key_is_required_where_a_command_without_one_is_refused(service: Service) -> None:
+    account = staged(service)
+    for name, ask in asks(account).items():
+        operation = the_document()["paths"][PATHS[name]]["post"]
+        [key] = [one for one in operation["parameters"] if one["name"] == "Idempotency-Key"]
+        if key["required"]:
+            answer = ask.post(service)
+            assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_required"), name
+    needed = {name for name in PATHS if SERVED[name].own_key is None}
+    assert {"reverse", "hold", "capture", "freeze"} <= needed
+
+
+def test_each_problem_is_a_type_with_its_facts() -> None:
+    document = the_document()
+    deduct = the_contract().responses(PATHS["deduct"], "post")["402"]["content"]["application/problem+json"]["schema"]
+    codes = ["insufficient_credits", "limit_reached"]
+    assert list(deduct["discriminator"]["mapping"]) == codes
+    schemas = document["components"]["schemas"]
+    short = schemas["InsufficientCreditsProblem"]
+    assert {"required", "available", "shortfall", "code"} <= set(short["required"])
+    for code, (status, _) in STATUSES.items():
+        name = "".join(word.capitalize() for word in code.split("_")) + "Problem"
+        if name in schemas:
+            fields = schemas[name]["properties"]
+            assert (fields["code"]["const"], fields["status"]["const"]) == (code, status)
+    assert FACTS.keys() <= STATUSES.keys()
+    assert the_contract().document is document
+
+
+def test_the_results_of_a_batch_are_typed() -> None:
+    results = the_document()["components"]["schemas"]["BatchAnswer"]["properties"]["results"]["items"]["oneOf"]
+    names = {one["$ref"].rpartition("/")[2] for one in results}
+    assert len(names) == len(SERVED_ALONE) + 1
+    assert {"DeductResult", "HoldResult", "ProblemInBatch"} <= names
+
+
+def test_the_examples_are_a_story_that_happens(service: Service) -> None:
+    """In their order, with the ids that the answers before them gave; a problem would be no example."""
+    paths = {found["operationId"]: (method, path) for (method, path), found in operations_of(the_document()).items()}
+    other = fresh("beta")
+    names = {"acme": fresh("acme"), "beta": other, "pay-1": fresh("pay"), "bank": fresh("bank")}
+    ids = {"subscription_id": "sub-1", "limit_id": "queries"}
+    assert service.post("/v1/accounts", {"account_id": other}).status_code == 201
+    for name, example in EXAMPLES.items():
+        method, path = paths[name]
+        assert method == "post"
+        body = renamed(example, names)
+        answer = service.post(path.format(**ids, account_id=names["acme"]), body, key=name)
+        assert answer.status_code in {200, 201}, (name, answer.text)
+        told = answer.json()
+        ids |= {field: told[field] for field in told if field.endswith("_id") and field != "account_id"}
+
+
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    """An example with ids that no other test has."""
+    if isinstance(value, Mapping):
+        return {field: renamed(part, names) for field, part in value.items()}
+    if isinstance(value, list):
+        return [renamed(part, names) for part in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def test_all_that_is_served_is_in_the_document_and_the_other_way_round() -> None:
@@ -193,8 +294,9 @@ def test_every_route_says_how_it_can_fail() -> None:
         else:
             operation = next(name for name, its_path in (PATHS | MOVE_PATHS).items() if its_path == path)
             expected = COMMAND | ({402} if operation in {"deduct", "hold", "capture", "meter", "transfer"} else set())
-            assert statuses == expected - ({404} if operation == "open" else set()), path
-        for status, answer in found["responses"].items():
+            never = {"open": {404}, "reverse": {409}, "void": {409}}
+            assert statuses == expected - never.get(operation, set()), path
+        for status, answer in the_contract().responses(path, method).items():
             if int(status) >= 400 and path != "/readyz":
                 assert list(answer["content"]) == ["application/problem+json"], (path, status)
             later = {"429", "503", "409"} if method == "get" else {"429", "503"}
@@ -209,8 +311,8 @@ def test_everything_below_v1_asks_for_a_key() -> None:
     for (method, path), found in operations_of(the_document()).items():
         is_signed = (method, path) == ("post", "/v1/webhooks/{name}")
         session = HAS_SESSION.get(route_name(method.upper(), path), False)
-        assert ("security" in found) == (session or (path.startswith("/v1/") and not is_signed))
-        assert (found.get("security") == [{"session": []}]) == session
+        assert bool(found["security"]) == (session or (path.startswith("/v1/") and not is_signed))
+        assert (found["security"] == [{"session": []}]) == session
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -250,7 +352,7 @@ def test_an_answer_has_all_the_fields_of_its_shape(service: Service, contract: C
         else set()
     )  # one that opens voids nothing, and a first word takes nothing back
     absent = {"limits", "uncollected", "waived", "price", *voided} - {*answer, *schema["required"]}
-    if_any = {"dry_run", "status", "idempotent_replayed", *absent}
+    if_any = {"dry_run", "op", "status", "idempotent_replayed", *absent}
     assert schema["properties"].keys() - if_any == answer.keys()
 
 

@@ -207,15 +207,17 @@ class GrantBody(Body):
 
 Asked = Annotated[Amount | None, Field(description="the credits; absent where they are `priced`")]
 IsPriced = Annotated[bool | None, Field(description="true: take what the usage costs by the price book")]
+_NO: JsonDict = {"anyOf": [{"type": "boolean", "const": False}, {"type": "null"}]}
 _PRICED: JsonDict = {
     "required": ["priced", "usage"],
-    "properties": {"priced": {"const": True}, "usage": {"type": "object"}, "amount": {"type": "null"}},
+    "properties": {
+        "priced": {"type": "boolean", "const": True},
+        "usage": {"type": "object"},
+        "amount": {"type": "null"},
+    },
 }
-_OF_AN_AMOUNT: JsonDict = {
-    "required": ["amount"],
-    "properties": {"priced": {"enum": [None, False]}, "amount": {"type": "integer"}},
-}
-_NOT_PRICED: JsonDict = {"properties": {"priced": {"enum": [None, False]}}}
+_OF_AN_AMOUNT: JsonDict = {"required": ["amount"], "properties": {"priced": _NO, "amount": {"type": "integer"}}}
+_NOT_PRICED: JsonDict = {"properties": {"priced": _NO}}
 
 
 class Priceable(Body):

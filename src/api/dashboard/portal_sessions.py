@@ -12,7 +12,7 @@ from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, sessions_of
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import JsonAnswer
-from api.http.queries.query import known_account, problems
+from api.http.queries.query import LINKS_NEED, known_account, problems, problems_of
 from api.http.queries.reads import reads_of
 from api.http.requests.authentication import ScopedRoute
 from api.http.requests.own_address import base_of
@@ -39,7 +39,7 @@ class PortalSessionAnswer(Answer):
     "/v1/portal_sessions",
     status_code=201,
     response_model=PortalSessionAnswer,
-    responses=problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 503),
+    responses=problems(400, 401, 403, 413, 415, 422, 429, 500) | problems_of("account_not_found", *LINKS_NEED),
     summary="Make a one-time link to the dashboard for the holder of an account",
     openapi_extra={
         "requestBody": {

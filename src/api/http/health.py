@@ -158,7 +158,10 @@ async def readiness(health: Health) -> ReadinessAnswer:
 
 
 @router.get(
-    "/metrics", responses={404: problem_response(404)}, summary="Prometheus metrics", response_class=PlainTextResponse
+    "/metrics",
+    responses={404: problem_response(404, "not_found")},
+    summary="Prometheus metrics",
+    response_class=PlainTextResponse,
 )
 async def prometheus(request: Request) -> Response:
     """The metrics in the text format of Prometheus. With several workers, the sum of all of them. With

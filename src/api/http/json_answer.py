@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import orjson
 from fastapi import Request, Response
@@ -34,6 +34,14 @@ class JsonAnswer(Response, Generic[AnswerT]):
         self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _JSON]
         if headers:
             self.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+    @classmethod
+    def not_modified(cls, headers: dict[str, str]) -> Self:
+        """304: the caller has this answer already, as the entity tag of its request says."""
+        made = cls.__new__(cls)
+        made.status_code, made.background, made.body = 304, None, b""
+        made.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        return made
 
 
 class AnswerRoute(ScopedRoute):

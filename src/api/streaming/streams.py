@@ -9,8 +9,9 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from api.contract.answers.events import EventNotice
+from api.contract.openapi import schema_of
 from api.contract.scopes import READ
-from api.http.queries.query import AccountId, Parameters, keys_of, problems
+from api.http.queries.query import AccountId, Parameters, keys_of, problems, problems_of
 from api.http.requests.authentication import ScopedRoute
 from api.http.requests.callers import authorization_of
 from api.http.requests.request import headers_of
@@ -27,6 +28,8 @@ HEARTBEAT = b": heartbeat\n\n"
 _EVENT_STREAM = "text/event-stream"
 _HEADER = "Last-Event-ID"
 _HEADERS = {"content-type": _EVENT_STREAM, "cache-control": "no-store", "x-accel-buffering": "no"}
+_STREAM = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema_of(EventNotice)}
+_BUSY = problems_of("rate_limited", "too_many_streams", "overloaded", "unavailable")
 
 router = APIRouter(route_class=ScopedRoute)
 
@@ -119,11 +122,11 @@ def _documentation(summary: str, *statuses: int) -> dict[str, Any]:
     description = (
         f"Server-sent events: `id` is the position, `event` the type, `data` a JSON object {EventNotice.__name__}"
     )
-    events = {"description": description, "content": {_EVENT_STREAM: {"schema": {"type": "string"}}}}
+    events = {"description": description, "content": {_EVENT_STREAM: {"schema": _STREAM}}}
     return {
         "status_code": 200,
         "response_class": EventStream,
-        "responses": {200: events, **problems(*statuses)},
+        "responses": {200: events, **problems(*statuses), **_BUSY},
         "tags": ["streams"],
         "summary": summary,
     }

@@ -90,6 +90,18 @@ def test_the_balance_names_the_open_lots_in_burn_order(service: Service) -> None
     assert abs(instant(found["as_of"]) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+def test_who_has_the_answer_is_not_sent_it_again(service: Service) -> None:
+    account = service.open_account(permanent=5)
+    for path in (f"/v1/accounts/{account}", f"/v1/accounts/{account}/balance", f"/v1/accounts/{account}/subscription"):
+        etag = service.get(path).headers["etag"]
+        same = service.client.get(path, headers={"If-None-Match": f'"other", {etag}'})
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+        assert Ask("deduct", account, {"amount": 1}).post(service, path).status_code == 201
+        newer = service.client.get(path, headers={"If-None-Match": etag})
+        assert newer.status_code == 200
+        assert newer.headers["etag"] != etag
+
+
 def test_the_etag_is_what_if_match_takes(service: Service) -> None:
     account = service.open_account(permanent=5)
     etag = service.get(f"/v1/accounts/{account}/balance").headers["etag"]

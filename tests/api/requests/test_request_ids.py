@@ -1,5 +1,7 @@
 """Every answer has a request id: the caller's own, if it gave one, or one that the ledger makes."""
 
+from importlib.metadata import version
+
 import pytest
 
 from tests.api.stage import Ask, eventually
@@ -27,6 +29,9 @@ def test_every_answer_has_one(service: Service, account: str, given: str | None)
     answers += [service.post(f"/v1/accounts/{account}/deductions", body, **headers) for _ in range(2)]
     answers += [service.post(path, {}, **headers) for path in ("/v1/batch", "/v1/accounts", "/v1/webhooks/none", "/x")]
     answers.append(service.client.get("/v1/accounts", headers={**headers, "Authorization": "Bearer none"}))
+    assert {tuple(answer.headers.get_list("credit-ledger-version")) for answer in answers} == {
+        (version("credit-ledger"),)
+    }
     told = [answer.headers.get_list("x-request-id") for answer in answers]
     assert {len(one) for one in told} == {1}, [answer.request.url.path for answer in answers]
     if given is None:

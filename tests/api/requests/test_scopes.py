@@ -105,7 +105,7 @@ def test_the_table_is_complete(serving: Service) -> None:
     assert {**BY_ROUTE, **OF_PEOPLE}.keys() == served.keys() == {**ROUTES, **PEOPLE}.keys()
     for name, found in served.items():
         if name in PEOPLE:
-            assert OF_PEOPLE[name] == {"no session": "security" not in found, "session of a person": True}
+            assert OF_PEOPLE[name] == {"no session": not found["security"], "session of a person": True}
             continue
         said = {scope for one in found.get("security", ()) for scope in one["key"]}
         allowed = {scope for scope in MEANINGS if BY_ROUTE[name][scope] and not BY_ROUTE[name]["no key"]}

@@ -76,9 +76,9 @@ def answer(recorded: Recorded, *, dry_run: bool = False) -> AnyAnswer:
     return _rehearsed(answered) if dry_run else answered
 
 
-def batch_result(recorded: Recorded, status: int, *, dry_run: bool = False) -> AnyAnswer:
-    """The same of a command in a batch, with the status that it would have alone."""
-    answered = _answered({"status": status, **_place(recorded)}, recorded.events)
+def batch_result(recorded: Recorded, operation: str, status: int, *, dry_run: bool = False) -> AnyAnswer:
+    """The same of a command in a batch, with its operation, and with the status that it would have alone."""
+    answered = _answered({"op": operation, "status": status, **_place(recorded)}, recorded.events)
     if recorded.replayed:
         answered["idempotent_replayed"] = True
     return _rehearsed(answered) if dry_run else answered

@@ -29,6 +29,7 @@ from ledger.explain.balance_answer import BalanceFields
 class Place(Answer):
     """Where a command is in the log."""
 
+    op: NotRequired[Annotated[str, Field(description="in a batch: the operation")]]
     status: NotRequired[Annotated[int, Field(description="in a batch: the status that it would have alone")]]
     account_id: str
     version: Annotated[int, Field(description="the account's version after the command")]

@@ -19,11 +19,10 @@ from api.contract.answers.billing.catalog import (
     plan_answer,
     plan_fields,
 )
-from api.contract.openapi import problem_response
 from api.contract.validation import validated
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import Parameters, problems
+from api.http.queries.query import Parameters, problems, problems_of
 from api.http.queries.reads import Reads, reads_of
 from api.http.requests.callers import caller_of
 from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
@@ -38,9 +37,9 @@ SoldT = TypeVar("SoldT", Plan, Package)
 
 EntryId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=ENTRY_ID)]
 _READING = problems(401, 403, 422, 429, 500, 503)
-_WRITING = problems(400, 401, 403, 413, 415, 422, 429, 500, 503) | {
-    409: {**problem_response(409), "description": "`product_belongs_to_another`"}
-}
+_WRITING = problems(400, 401, 403, 413, 415, 429, 500, 503) | problems_of(
+    "product_belongs_to_another", "validation_failed", "catalog_limit_exceeded"
+)
 
 
 class _Listed(Parameters):
@@ -75,13 +74,19 @@ async def packages(request: Request, query: Annotated[_Listed, Query()]) -> Json
     )
 
 
-@router.get("/v1/plans/{plan_id}", responses=_READING | problems(404), summary="One plan, and its versions")
+@router.get(
+    "/v1/plans/{plan_id}", responses=_READING | problems_of("plan_not_found"), summary="One plan, and its versions"
+)
 async def plan(request: Request, plan_id: EntryId, query: Annotated[_Version, Query()]) -> JsonAnswer[PlanAnswer]:
     """The newest version, or the one that is asked for. Versions never change."""
     return JsonAnswer(plan_answer(*await versions_of(reads_of(request), "plan", plan_id, query.version)))
 
 
-@router.get("/v1/packages/{package_id}", responses=_READING | problems(404), summary="One package, and its versions")
+@router.get(
+    "/v1/packages/{package_id}",
+    responses=_READING | problems_of("package_not_found"),
+    summary="One package, and its versions",
+)
 async def package(
     request: Request, package_id: EntryId, query: Annotated[_Version, Query()]
 ) -> JsonAnswer[PackageAnswer]:

@@ -19,11 +19,11 @@ from api.contract.answers.billing.changes import (
 )
 from api.contract.bodies import Body
 from api.contract.change_bodies import CancelBody, DowngradeBody, PortalBody, ReactivateBody, UpgradeBody
-from api.contract.openapi import IDEMPOTENCY_KEY, problem_response
+from api.contract.openapi import IDEMPOTENCY_KEY
 from api.contract.validation import validated
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import AccountId, Parameters, problems
+from api.http.queries.query import LINKS_NEED, AccountId, Parameters, problems, problems_of
 from api.http.requests.callers import caller_of
 from api.http.requests.own_address import absolute
 from api.http.requests.request import MAX_BODY, headers_of, idempotency_key, read_body, read_json
@@ -33,7 +33,11 @@ from billing.changes.targets import PlanWish
 
 router = APIRouter(route_class=AnswerRoute, tags=["billing"])
 BodyT = TypeVar("BodyT", bound=Body)
-_PROBLEMS = problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 501, 502, 503)
+_PROBLEMS = (
+    problems(400, 401, 403, 413, 415, 429, 500, 501, 502)
+    | problems_of("account_not_found", "plan_not_found", *LINKS_NEED)
+    | problems_of("validation_failed", "idempotency_key_reused", "price_not_found")
+)
 
 
 class _DryRun(Parameters):
@@ -50,13 +54,13 @@ def changing_of(request: Request) -> Changing:
     return changing
 
 
-def _documented(body: type[Body], conflicts: str, *, keyed: bool = True) -> dict[str, Any]:
+def _documented(body: type[Body], *conflicts: str, keyed: bool = True) -> dict[str, Any]:
     """What the document says of a route that reads its own body."""
     required = any(field.is_required() for field in body.model_fields.values())
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
     extra: dict[str, Any] = {"requestBody": {"required": required, "content": content}}
     return {
-        "responses": _PROBLEMS | {409: {**problem_response(409), "description": conflicts}},
+        "responses": _PROBLEMS | problems_of(*conflicts),
         "openapi_extra": extra | ({"parameters": [IDEMPOTENCY_KEY]} if keyed else {}),
     }
 
@@ -66,8 +70,12 @@ def _documented(body: type[Body], conflicts: str, *, keyed: bool = True) -> dict
     summary="Change to a better plan at once",
     **_documented(
         UpgradeBody,
-        "`no_subscription`, `already_on_plan`, `not_an_upgrade`, `already_cancelled`, `payment_due` or "
-        "`account_closed`",
+        "no_subscription",
+        "already_on_plan",
+        "not_an_upgrade",
+        "already_cancelled",
+        "payment_due",
+        "account_closed",
     ),
 )
 async def upgrade(
@@ -89,7 +97,7 @@ async def upgrade(
 @router.post(
     "/v1/accounts/{account_id}/subscription/downgrade",
     summary="Change to a smaller plan at the end of the period",
-    **_documented(DowngradeBody, "`no_subscription`, `already_on_plan`, `not_a_downgrade` or `already_cancelled`"),
+    **_documented(DowngradeBody, "no_subscription", "already_on_plan", "not_a_downgrade", "already_cancelled"),
 )
 async def downgrade(
     request: Request, account_id: AccountId, query: Annotated[_DryRun, Query()]
@@ -107,7 +115,7 @@ async def downgrade(
 @router.post(
     "/v1/accounts/{account_id}/subscription/cancel",
     summary="End a subscription",
-    **_documented(CancelBody, "`no_subscription` or `already_cancelled`"),
+    **_documented(CancelBody, "no_subscription", "already_cancelled"),
 )
 async def cancel(
     request: Request, account_id: AccountId, query: Annotated[_DryRun, Query()]
@@ -125,7 +133,7 @@ async def cancel(
 @router.post(
     "/v1/accounts/{account_id}/subscription/reactivate",
     summary="Take back a cancellation or a downgrade",
-    **_documented(ReactivateBody, "`no_subscription` or `not_cancelled`"),
+    **_documented(ReactivateBody, "no_subscription", "not_cancelled"),
 )
 async def reactivate(
     request: Request, account_id: AccountId, query: Annotated[_Nothing, Query()]
@@ -139,7 +147,7 @@ async def reactivate(
 @router.post(
     "/v1/accounts/{account_id}/portal",
     summary="Make a link to the provider's page of invoices and payment methods",
-    **_documented(PortalBody, "`no_subscription`", keyed=False),
+    **_documented(PortalBody, "no_subscription", keyed=False),
 )
 async def portal(
     request: Request, account_id: AccountId, query: Annotated[_Nothing, Query()]

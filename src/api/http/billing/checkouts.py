@@ -7,13 +7,13 @@ from fastapi import APIRouter, Path, Query, Request
 from api.contract.answers.billing.checkouts import CheckoutAnswer, checkout_answer
 from api.contract.billing_bodies import CheckoutBody
 from api.contract.bodies import SEGMENT
-from api.contract.openapi import IDEMPOTENCY_KEY, problem_response
+from api.contract.openapi import IDEMPOTENCY_KEY
 from api.contract.problems import Problem
 from api.contract.scopes import MANAGE
 from api.contract.validation import validated
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import Parameters, problems
+from api.http.queries.query import LINKS_NEED, Parameters, problems, problems_of
 from api.http.requests.callers import caller_of
 from api.http.requests.own_address import absolute
 from api.http.requests.request import MAX_BODY, headers_of, idempotency_key, read_body, read_json
@@ -27,15 +27,14 @@ router = APIRouter(route_class=AnswerRoute, tags=["billing"])
 CheckoutId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 _KEYS = "api:"
 """Before the keys of callers, so that they are none of ours."""
-_REFUSED = {
-    409: {
-        **problem_response(409),
-        "description": "`subscription_required`, `already_subscribed`, or an account that is frozen or closed",
-    }
-}
+_REFUSALS = (
+    *("account_not_found", "plan_not_found", "package_not_found", "account_frozen", "account_closed"),
+    *("subscription_required", "already_subscribed"),
+    *("validation_failed", "idempotency_key_reused", "price_not_found"),
+)
 _MAKING: dict[int | str, dict[str, Any]] = (
-    problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 501, 502, 503)
-    | _REFUSED
+    problems(401, 403, 413, 415, 429, 500, 501, 502)
+    | problems_of("idempotency_key_required", "malformed_json", *_REFUSALS, *LINKS_NEED)
     | {200: {"model": CheckoutAnswer, "description": "The checkout of this key, made before"}}
 )
 
@@ -62,7 +61,7 @@ def payments_of(request: Request) -> Payments:
     responses=_MAKING,
     summary="Make the page on which an account buys a plan or a package",
     openapi_extra={
-        "parameters": [IDEMPOTENCY_KEY],
+        "parameters": [{**IDEMPOTENCY_KEY, "required": True}],
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CheckoutBody"}}},
@@ -87,7 +86,7 @@ async def make_checkout(request: Request, query: Annotated[_Nothing, Query()]) -
 
 @router.get(
     "/v1/checkouts/{checkout_id}",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=problems(401, 403, 422, 429, 500) | problems_of("checkout_not_found", *LINKS_NEED),
     summary="One checkout, and whether it is paid",
 )
 async def checkout(

@@ -13,7 +13,7 @@ from api.contract.validation import validated
 from api.http.billing.prices import prices_of
 from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import Parameters, problems
+from api.http.queries.query import Parameters, problems, problems_of
 from api.http.queries.reads import Reads, reads_of
 from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
 from ledger.commit.submission import Outcome, Submission
@@ -41,7 +41,8 @@ class _Nothing(Parameters):
 
 @router.post(
     "/v1/estimates",
-    responses=problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 503),
+    responses=problems(400, 401, 403, 413, 415, 429, 500, 503)
+    | problems_of("account_not_found", "validation_failed", "price_not_found"),
     summary="What usage would cost, and whether an account could pay it",
     openapi_extra=_BODY,
 )

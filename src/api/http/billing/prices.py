@@ -16,7 +16,7 @@ from api.contract.openapi import problem_response
 from api.contract.validation import validated
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import Parameters, problems
+from api.http.queries.query import Parameters, problems, problems_of
 from api.http.queries.reads import reads_of
 from api.http.requests.callers import caller_of
 from api.http.requests.request import headers_of, read_body, read_json
@@ -64,7 +64,7 @@ async def price_books(request: Request, query: Annotated[_Nothing, Query()]) -> 
 
 @router.get(
     "/v1/price_books/{version}",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=problems(401, 403, 422, 429, 500, 503) | problems_of("price_book_not_found"),
     summary="One version of the price book, with its rates",
 )
 async def price_book(
@@ -81,7 +81,7 @@ async def price_book(
     responses=problems(400, 401, 403, 413, 415, 422, 429, 500, 503)
     | {
         200: {"model": PriceBookAnswer, "description": "The price book is like this already"},
-        409: {**problem_response(409), "description": "`effective_in_the_past`"},
+        409: problem_response(409, "effective_in_the_past"),
     },
     summary="Publish a new version of the price book",
     openapi_extra=_body("PriceBookBody"),

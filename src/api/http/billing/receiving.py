@@ -16,7 +16,7 @@ from api.contract.answers.billing.webhooks import ReceivedAnswer
 from api.contract.problems import Problem
 from api.http import metrics
 from api.http.commands.command_endpoint import JSON, endpoint_of
-from api.http.queries.query import problems
+from api.http.queries.query import problems, problems_of
 from api.http.requests.authentication import ScopedRoute
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request import check_query, headers_of, read_raw_body
@@ -75,7 +75,7 @@ class WebhookEntrance:
 @router.post(
     "/v1/webhooks/{name}",
     response_model=ReceivedAnswer,
-    responses=problems(401, 404, 413, 422, 429, 500, 503),
+    responses=problems(413, 422, 429, 500, 503) | problems_of("signature_invalid", "provider_not_configured"),
     summary="Receive a webhook of a payment provider",
     openapi_extra={
         "requestBody": {

@@ -18,12 +18,11 @@ from api.contract.answers.billing.webhooks import (
 from api.contract.billing_bodies import DismissBody, MatchBody
 from api.contract.bodies import SEGMENT
 from api.contract.cursors import MAX_CURSOR, List
-from api.contract.openapi import problem_response
 from api.contract.problems import Problem
 from api.contract.validation import validated
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import MAX_PAGE, Parameters, known_account, now_of, problems
+from api.http.queries.query import MAX_PAGE, Parameters, known_account, now_of, problems, problems_of
 from api.http.queries.reads import reads_of
 from api.http.requests.callers import caller_of
 from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
@@ -36,9 +35,10 @@ router = APIRouter(route_class=AnswerRoute, tags=["billing"])
 
 WebhookId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 _READING = problems(401, 403, 422, 429, 500, 503)
-_DECIDING = problems(400, 401, 403, 404, 413, 415, 422, 429, 500, 503) | {
-    409: {**problem_response(409), "description": "`webhook_already_applied`"}
-}
+_DECIDING = problems(400, 401, 403, 413, 415, 422, 429, 500, 503) | problems_of(
+    "webhook_not_found", "webhook_already_applied"
+)
+_MATCHING = _DECIDING | problems_of("webhook_not_found", "account_not_found")
 
 
 class _Page(Parameters):
@@ -76,7 +76,9 @@ async def webhooks(request: Request, query: Annotated[_Page, Query()]) -> JsonAn
 
 
 @router.get(
-    "/v1/webhooks/{name}", responses=_READING | problems(404), summary="One webhook, with what the provider sent"
+    "/v1/webhooks/{name}",
+    responses=_READING | problems_of("webhook_not_found"),
+    summary="One webhook, with what the provider sent",
 )
 async def webhook(request: Request, name: WebhookId, query: Annotated[_Nothing, Query()]) -> JsonAnswer[WebhookAnswer]:
     """The payload has names and addresses of buyers. It is dropped after CREDIT_LEDGER_WEBHOOK_DAYS."""
@@ -103,7 +105,7 @@ async def retry(
 
 @router.post(
     "/v1/webhooks/{webhook_id}/match",
-    responses=_DECIDING,
+    responses=_MATCHING,
     summary="Say whose the payments of a webhook are",
     openapi_extra=_body("MatchBody"),
 )

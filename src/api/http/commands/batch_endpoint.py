@@ -69,7 +69,7 @@ class BatchEndpoint:
         else:
             outcomes = await self._each(items, dry_run=dry_run)
             answers = await self._told(items, outcomes, key, scope.get("root_path", ""))
-        return Reply(200, [JSON], await _encoded(answers, dry_run=dry_run))
+        return Reply(200, [JSON], await _encoded(items, answers, dry_run=dry_run))
 
     # Commands to submissions -------------------------------------------------------------------------------------
 
@@ -181,13 +181,13 @@ async def _outcome_of(submitted: _Submitted | Outcome | Problem) -> Outcome | Pr
         return as_problem(error, submitted.request_id)
 
 
-async def _encoded(answers: Sequence[Answer], *, dry_run: bool) -> bytes:
+async def _encoded(items: Sequence[Item], answers: Sequence[Answer], *, dry_run: bool) -> bytes:
     """The results as JSON, the `BatchAnswer` of the contract, encoded in slices."""
     parts: list[bytes] = []
     results: list[BatchResult] = []
     work = Slices()
-    for answer in answers:
-        results.append(_result(answer, dry_run=dry_run))
+    for item, answer in zip(items, answers, strict=True):
+        results.append(_result(item, answer, dry_run=dry_run))
         if len(results) >= _ENCODED:
             parts.append(orjson.dumps(results, option=OPTIONS)[1:-1])
             results = []
@@ -197,11 +197,13 @@ async def _encoded(answers: Sequence[Answer], *, dry_run: bool) -> bytes:
     return b'{"results":[' + b",".join(parts) + b"]}"
 
 
-def _result(answer: Answer, *, dry_run: bool) -> BatchResult:
-    """The result of one command of a batch: its status, and the fields of its answer."""
-    if isinstance(answer, Recorded):
-        return batch_result(answer, 200 if dry_run or answer.replayed else 201, dry_run=dry_run)
-    return answer.document()
+def _result(item: Item, answer: Answer, *, dry_run: bool) -> BatchResult:
+    """The result of one command of a batch: its operation and status, and the fields of its answer."""
+    if isinstance(answer, Problem):
+        return answer.document()
+    assert isinstance(item, Submission), "what was recorded was submitted"
+    status = 200 if dry_run or answer.replayed else 201
+    return batch_result(answer, item.metadata.operation, status, dry_run=dry_run)
 
 
 def _batch_refused(index: int, problem: Problem) -> Problem:

@@ -12,13 +12,21 @@ from api.http.cached_document import has_tag
 from api.http.documents.documents import PaymentOf, documents_of, receipt_of, statement_of
 from api.http.documents.press import Ready
 from api.http.json_answer import AnswerRoute
-from api.http.queries.query import PROBLEMS, AccountId, Parameters, Visible, now_of, problems
+from api.http.queries.query import PROBLEMS, AccountId, Parameters, Visible, now_of, problems, problems_of
 from ledger.domain.commands import MAX_ID
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 PaymentId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
 MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
 Month = Annotated[str, Path(pattern=MONTH, description="a month (UTC)", examples=["2026-10"])]
+_NO_PDF = (
+    *("overloaded", "unavailable", "storage_full", "projection_unavailable", "query_timeout"),
+    "document_unavailable",
+)
+_RECEIPT = problems_of(
+    "account_not_found", "payment_not_found", "not_yet_visible", "payment_ambiguous", "not_paid", *_NO_PDF
+)
+_STATEMENT = problems_of("account_not_found", "validation_failed", "statement_too_long", *_NO_PDF)
 _PDF: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "The document is the one whose `ETag` the request names in `If-None-Match`"},
@@ -38,7 +46,7 @@ class _Nothing(Parameters):
 @router.get(
     "/v1/accounts/{account_id}/payments/{payment_id:path}/receipt.pdf",
     response_class=Response,
-    responses={**PROBLEMS, **_PDF},
+    responses={**PROBLEMS, **_RECEIPT, **_PDF},
     summary="The receipt or the invoice of a payment, as PDF with its own proof",
 )
 async def receipt(
@@ -52,7 +60,7 @@ async def receipt(
 @router.get(
     "/v1/accounts/{account_id}/statements/{month}.pdf",
     response_class=Response,
-    responses={**problems(401, 403, 404, 422, 429, 500, 503), **_PDF},
+    responses={**problems(401, 403, 404, 429, 500), **_STATEMENT, **_PDF},
     summary="The statement of a month, as PDF with its own proof",
 )
 async def statement(

@@ -8,7 +8,7 @@ from pydantic import Field
 from api.contract.answers.events import Explained
 from api.contract.problems import Problem
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import AccountId, Parameters, problems
+from api.http.queries.query import AccountId, Parameters, problems, problems_of
 from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.errors import AccountNotFound, shown
@@ -23,7 +23,7 @@ class _Version(Parameters):
 
 @router.get(
     "/v1/accounts/{account_id}/explain",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=problems(401, 403, 422, 429, 500, 503) | problems_of("account_not_found", "event_not_found"),
     summary="Explain one event: which lots it drew, why in that order, and whether it follows the rules",
 )
 async def explain(

@@ -14,7 +14,16 @@ from api.contract.bodies import MAX_KEY, ONE_LINE, Time
 from api.contract.operations import ALL_OPERATIONS
 from api.contract.problems import Problem, invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import MAX_PAGE, AccountId, Parameters, problems
+from api.http.queries.query import (
+    MAX_PAGE,
+    NOT_MODIFIED,
+    AccountId,
+    Parameters,
+    names_tag,
+    problems,
+    problems_of,
+    tag_of,
+)
 from api.http.queries.reads import reads_of
 from ledger.commit.submission import Recorded
 from ledger.domain.amounts import MAX_AMOUNT
@@ -56,7 +65,7 @@ class _LogPage(Parameters):
 
 @router.get(
     "/v1/accounts/{account_id}",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=NOT_MODIFIED | problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="An account: its standing, labels, texts and balance, never stale",
 )
@@ -66,13 +75,16 @@ async def account(request: Request, account_id: AccountId) -> JsonAnswer[Account
     found = await ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
+    headers = tag_of(found.newest.version)
+    if names_tag(request, headers) and not found.has_lapses:
+        return JsonAnswer.not_modified(headers)
     texts = await profile_texts(ledger.log, found.account, found.newest.version)
-    return JsonAnswer(account_answer(found, texts), headers={"etag": f'"{found.newest.version}"'})
+    return JsonAnswer(account_answer(found, texts), headers=headers)
 
 
 @router.get(
     "/v1/accounts/{account_id}/balance",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=NOT_MODIFIED | problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="The balance now, never stale, or at a past time, as it was known at another time",
 )
@@ -92,7 +104,10 @@ async def balance(request: Request, account_id: AccountId, query: Annotated[_At,
         raise Problem("account_not_found", detail, account_id=account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    return JsonAnswer(balance_answer(found), headers={"etag": f'"{found.newest.version}"'})
+    headers = tag_of(found.newest.version)
+    if names_tag(request, headers) and not found.has_lapses:
+        return JsonAnswer.not_modified(headers)
+    return JsonAnswer(balance_answer(found), headers=headers)
 
 
 @router.get(
@@ -146,7 +161,7 @@ async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[StoredEvent]:
 
 @router.get(
     "/v1/accounts/{account_id}/receipts/{operation}/{key:path}",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=problems(401, 403, 422, 429, 500, 503) | problems_of("receipt_not_found"),
     tags=["queries"],
     summary="The receipt of an idempotency key",
 )

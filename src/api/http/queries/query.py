@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from api.contract.answers.answer import AsOf
 from api.contract.bodies import ACCOUNT_ID, ONE_LINE
-from api.contract.openapi import not_yet_visible_response, problem_response
+from api.contract.openapi import by_status, problem_response
 from api.contract.problems import Problem
+from api.http.cached_document import has_tag
 from api.http.queries.reads import reads_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID
@@ -77,14 +78,36 @@ Day = Annotated[date, BeforeValidator(_day), AfterValidator(_in_reach), Field(ex
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, for the OpenAPI document."""
+    """The error answers of a route, for the OpenAPI document: the usual ones of each status."""
     return {status: problem_response(status) for status in statuses}
 
 
-PROBLEMS_OF_ALL = problems(401, 403, 422, 429, 500, 503) | {409: not_yet_visible_response()}
+def problems_of(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route whose codes are not the usual ones of their statuses."""
+    return {status: problem_response(status, *named) for status, named in by_status(codes).items()}
+
+
+LINKS_NEED = ("public_url_required", "overloaded", "unavailable", "storage_full", "query_timeout")
+"""Why a route that answers a link cannot be served now."""
+PROBLEMS_OF_ALL = problems(401, 403, 409, 422, 429, 500, 503)
 """The error answers of a query of projections over all accounts."""
 PROBLEMS = PROBLEMS_OF_ALL | problems(404)
 """The error answers of a query of projections for one account."""
+
+
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "`If-None-Match` names the version of the account, and time has changed nothing since"}
+}
+
+
+def tag_of(version: int) -> dict[str, str]:
+    """The header with the version of an account, which `If-Match` and `If-None-Match` take."""
+    return {"etag": f'"{version}"'}
+
+
+def names_tag(request: Request, headers: dict[str, str]) -> bool:
+    """Whether the caller has the answer with the tag in some headers."""
+    return has_tag(request.headers.get("if-none-match", ""), headers["etag"])
 
 
 def keys_of(request: Request) -> KeyRing:

@@ -9,10 +9,12 @@ from api.contract.answers.balance import SubscriptionAnswer, subscription_answer
 from api.contract.bodies import Time
 from api.contract.problems import Problem, invalid
 from api.http.json_answer import AnswerRoute, JsonAnswer
-from api.http.queries.query import AccountId, Parameters, problems
+from api.http.queries.query import NOT_MODIFIED, AccountId, Parameters, names_tag, problems, tag_of
 from api.http.queries.reads import reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.errors.refusal import shown
+from ledger.explain.subscriptions.answer import SubscriptionNow, subscriptions_now
+from ledger.service import AccountAt
 
 router = APIRouter(route_class=AnswerRoute)
 
@@ -23,7 +25,7 @@ class _At(Parameters):
 
 @router.get(
     "/v1/accounts/{account_id}/subscription",
-    responses=problems(401, 403, 404, 422, 429, 500, 503),
+    responses=NOT_MODIFIED | problems(401, 403, 404, 422, 429, 500, 503),
     tags=["queries"],
     summary="The subscription now, never stale, or at a past time",
 )
@@ -40,4 +42,12 @@ async def subscription(
         raise Problem("account_not_found", detail, account_id=account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    return JsonAnswer(subscription_answer(found), headers={"etag": f'"{found.newest.version}"'})
+    headers, told = tag_of(found.newest.version), subscription_answer(found)
+    if names_tag(request, headers) and told["subscriptions"] == _of_newest_event(found):
+        return JsonAnswer.not_modified(headers)
+    return JsonAnswer(told, headers=headers)
+
+
+def _of_newest_event(found: AccountAt) -> list[SubscriptionNow]:
+    """What was said of the subscriptions when the newest event was recorded: time alone changes some of it."""
+    return subscriptions_now(found.account, found.account.recorded_at)

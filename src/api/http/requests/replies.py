@@ -1,6 +1,7 @@
 """Replies: what is answered without the framework, and what an error of a request becomes."""
 
 import logging
+from importlib.metadata import version
 from typing import NamedTuple
 
 from psycopg.errors import DiskFull, QueryCanceled
@@ -15,6 +16,8 @@ from ledger.postgres.errors import LOST
 from people.errors import AccessRefused
 from projections.models.views import NotBuilt, NotYetVisible
 
+VERSION = (b"credit-ledger-version", version("credit-ledger").encode())
+"""The header of every answer with the version of the program that answers."""
 _log = logging.getLogger("credit_ledger.api")
 
 
@@ -29,7 +32,8 @@ class Reply(NamedTuple):
 async def send_reply(send: Send, reply: Reply) -> None:
     """Send a reply."""
     length = (b"content-length", str(len(reply.body)).encode())
-    await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, length]})
+    headers = [*reply.headers, VERSION, length]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 
 

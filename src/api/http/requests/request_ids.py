@@ -10,6 +10,8 @@ import secrets
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.http.requests.replies import VERSION
+
 HEADER = b"x-request-id"
 GIVEN = "credit_ledger.request_id"
 """In the scope of a request: the id that its caller gave it."""
@@ -29,13 +31,16 @@ class RequestIds:
         return own if scope is None or GIVEN not in scope else f"{scope[GIVEN]}+{own}"
 
     def naming(self, send: Send) -> Send:
-        """A `send` that adds an id to an answer without one."""
+        """A `send` that adds an id to an answer without one, and the version of the program."""
 
         async def name(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = message.get("headers", ())
+                headers = list(message.get("headers", ()))
                 if all(header[0] != HEADER for header in headers):
-                    message = {**message, "headers": [*headers, (HEADER, self.next().encode())]}
+                    headers.append((HEADER, self.next().encode()))
+                if VERSION not in headers:
+                    headers.append(VERSION)
+                message = {**message, "headers": headers}
             await send(message)
 
         return name

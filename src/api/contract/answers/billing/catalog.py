@@ -34,7 +34,7 @@ class TrialFields(TypedDict):
     credits: int
 
 
-class PriceFields(TypedDict):
+class OfferedPrice(TypedDict):
     """A price, in minor units of its currency, with the id that each provider has for it."""
 
     price: str
@@ -43,7 +43,7 @@ class PriceFields(TypedDict):
     products: dict[str, str]
 
 
-class PlanPriceFields(PriceFields):
+class PlanPriceFields(OfferedPrice):
     """A price that is paid again and again."""
 
     interval: IntervalFields
@@ -100,7 +100,7 @@ class PackageFields(SoldFields):
     """A version of a package."""
 
     package_id: str
-    prices: list[PriceFields]
+    prices: list[OfferedPrice]
     needs_subscription: bool
 
 

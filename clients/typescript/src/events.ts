@@ -1,0 +1,42 @@
+/** Server-sent events, as they become notices. */
+
+/** Each event of a connection: the position after which the stream resumes, and the notice; null for the start. */
+export async function* notices(body: ReadableStream<Uint8Array>): AsyncGenerator<[number | null, unknown]> {
+  let event = "";
+  let id = "";
+  let data: string[] = [];
+  for await (const line of lines(body)) {
+    if (line === "") {
+      if (data.length) {
+        const position = /^\d+$/.test(id) ? Number(id) : null;
+        yield [position, event === "start" ? null : (JSON.parse(data.join("\n")) as unknown)];
+      }
+      event = "";
+      data = [];
+      continue;
+    }
+    const at = line.indexOf(":");
+    const name = at < 0 ? line : line.slice(0, at);
+    const value = at < 0 ? "" : line.slice(at + 1).replace(/^ /, "");
+    if (name === "event") event = value;
+    else if (name === "id") id = value;
+    else if (name === "data") data.push(value);
+  }
+}
+
+async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const parts = (rest + decoder.decode(value, { stream: true })).split("\n");
+      rest = parts.pop() ?? "";
+      yield* parts;
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}

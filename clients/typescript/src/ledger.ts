@@ -1,0 +1,266 @@
+/** The ledger, an account, and a hold, as a service uses them. */
+
+import { LedgerError, NoAnswer, type Problem, refusal } from "./errors.js";
+import { notices } from "./events.js";
+import { ATTEMPTS, passes, pause, sleep } from "./retries.js";
+import type { components } from "./schema.js";
+
+type Schemas = components["schemas"];
+type Asked = Record<string, string | number | boolean | undefined>;
+
+export interface LedgerOptions {
+  /** How often a request is sent at most. */
+  readonly attempts?: number;
+  /** Milliseconds that one attempt may take. */
+  readonly timeout?: number;
+  /** Another `fetch`, with its proxies and certificates. */
+  readonly fetch?: typeof fetch;
+}
+
+/** A credit ledger at a URL, for the holder of an API key. */
+export class Ledger {
+  readonly #url: string;
+  readonly #key: string;
+  readonly #attempts: number;
+  readonly #timeout: number;
+  readonly #fetch: typeof fetch;
+
+  constructor(url: string, key: string, options: LedgerOptions = {}) {
+    this.#url = url.replace(/\/$/, "");
+    this.#key = key;
+    this.#attempts = options.attempts ?? ATTEMPTS;
+    this.#timeout = options.timeout ?? 30_000;
+    this.#fetch = options.fetch ?? fetch;
+  }
+
+  /** An account, whether or not it is open. Nothing is sent. */
+  account(accountId: string): Account {
+    return new Account(this, accountId);
+  }
+
+  /** Open an account. To open it again with the same body is no error. */
+  openAccount(body: Schemas["OpenBody"]): Promise<Schemas["Opened"]> {
+    return this.command("/v1/accounts", body, null);
+  }
+
+  /** Move credits from one account to another. */
+  transfer(body: Schemas["TransferBody"], key?: string): Promise<Schemas["Transferred"]> {
+    return this.command("/v1/transfers", body, key);
+  }
+
+  /** Many commands in one request. Each needs its own key, so that the batch can be repeated. */
+  batch(body: Schemas["Batch"]): Promise<Schemas["BatchAnswer"]> {
+    return this.answer("POST", "/v1/batch", body);
+  }
+
+  /** All accounts. */
+  accounts(asked: Asked = {}): AsyncGenerator<Schemas["ListedAccount"]> {
+    return this.pages("/v1/accounts", "accounts", asked);
+  }
+
+  /** What happens to all accounts, for ever: from now on, or after a position of the log. */
+  events(after?: number, signal?: AbortSignal): AsyncGenerator<Schemas["EventNotice"]> {
+    return this.stream("/v1/events/stream", after, signal);
+  }
+
+  /** Send a command. `key` null: a field of the body is the key; none: it gets one that its repetitions have too. */
+  command<T>(path: string, body: object, key?: string | null): Promise<T> {
+    const named = key === null ? {} : { "idempotency-key": key ?? crypto.randomUUID() };
+    return this.answer("POST", path, body, named);
+  }
+
+  /** Ask a question. */
+  get<T>(path: string, asked: Asked = {}): Promise<T> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(asked)) if (value !== undefined) query.set(name, String(value));
+    return this.answer("GET", query.size ? `${path}?${query}` : path);
+  }
+
+  /** Each thing of a list, page by page. */
+  async *pages<T>(path: string, name: string, asked: Asked): AsyncGenerator<T> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.get<Record<string, unknown>>(path, { ...asked, cursor });
+      yield* page[name] as T[];
+      cursor = (page["next_cursor"] as string | null) ?? undefined;
+    } while (cursor !== undefined);
+  }
+
+  /** The events of a stream. It connects again when the connection ends, and misses none. */
+  async *stream(path: string, after?: number, signal?: AbortSignal): AsyncGenerator<Schemas["EventNotice"]> {
+    let failures = 0;
+    while (!signal?.aborted) {
+      try {
+        const headers: Record<string, string> = after === undefined ? {} : { "last-event-id": String(after) };
+        const answer = await this.#send("GET", path, undefined, headers, signal);
+        if (answer.ok && answer.body !== null) {
+          for await (const [position, notice] of notices(answer.body)) {
+            after = position ?? after;
+            failures = 0;
+            if (notice !== null) yield notice as Schemas["EventNotice"];
+          }
+        } else {
+          const problem = await problemOf(answer);
+          if (!passes(problem.code)) throw refusal(problem, answer.headers.get("x-request-id"));
+        }
+      } catch (error) {
+        if (error instanceof LedgerError || signal?.aborted) throw error;
+      }
+      failures += 1;
+      await sleep(pause(Math.min(failures, 8), null), signal);
+    }
+  }
+
+  /** Send a request until it is answered. Rejects with Refused, and with NoAnswer after the last attempt. */
+  async answer<T>(method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      let retryAfter: string | null = null;
+      try {
+        const answer = await this.#send(method, path, body, headers, AbortSignal.timeout(this.#timeout));
+        if (answer.ok) return (await answer.json()) as T;
+        const problem = await problemOf(answer);
+        if (attempt >= this.#attempts || !passes(problem.code)) {
+          throw refusal(problem, answer.headers.get("x-request-id"));
+        }
+        retryAfter = answer.headers.get("retry-after");
+      } catch (error) {
+        if (error instanceof LedgerError) throw error;
+        if (attempt >= this.#attempts) throw new NoAnswer(`${method} ${path}: ${String(error)}`, { cause: error });
+      }
+      await sleep(pause(attempt, retryAfter));
+    }
+  }
+
+  #send(
+    method: string,
+    path: string,
+    body: object | undefined,
+    headers: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const said = body === undefined ? {} : { body: JSON.stringify(body) };
+    const typed = body === undefined ? {} : { "content-type": "application/json" };
+    return this.#fetch(this.#url + path, {
+      method,
+      headers: { authorization: `Bearer ${this.#key}`, ...typed, ...headers },
+      ...said,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+}
+
+/** One account of a ledger. */
+export class Account {
+  readonly #path: string;
+
+  constructor(
+    private readonly ledger: Ledger,
+    readonly accountId: string,
+  ) {
+    this.#path = `/v1/accounts/${encodeURIComponent(accountId)}`;
+  }
+
+  /** The account now. */
+  read(): Promise<Schemas["AccountAnswer"]> {
+    return this.ledger.get(this.#path);
+  }
+
+  /** The balance now, never stale. */
+  balance(): Promise<Schemas["BalanceAnswer"]> {
+    return this.ledger.get(`${this.#path}/balance`);
+  }
+
+  /** Grants, newest first. */
+  grants(asked: Asked = {}): AsyncGenerator<Schemas["Grant"]> {
+    return this.ledger.pages(`${this.#path}/grants`, "grants", asked);
+  }
+
+  /** Holds, newest first. */
+  holds(asked: Asked = {}): AsyncGenerator<Schemas["Hold"]> {
+    return this.ledger.pages(`${this.#path}/holds`, "holds", asked);
+  }
+
+  /** What happens to the account, for ever: from now on, or after a position of the log. */
+  events(after?: number, signal?: AbortSignal): AsyncGenerator<Schemas["EventNotice"]> {
+    return this.ledger.stream(`${this.#path}/events/stream`, after, signal);
+  }
+
+  /** Give credits. */
+  grant(body: Schemas["GrantBody"], key?: string): Promise<Schemas["Granted"]> {
+    return this.command("grants", body, key ?? (body.transaction_id == null ? undefined : null));
+  }
+
+  /** Take credits: all of the amount or nothing. Rejects with InsufficientCredits and LimitReached. */
+  deduct(body: Schemas["DeductBody"], key?: string): Promise<Schemas["Deducted"]> {
+    return this.command("deductions", body, key ?? (body.task_id == null ? undefined : null));
+  }
+
+  /** Undo a deduction, or a part of it. */
+  reverse(deductionId: string, body: Schemas["ReverseBody"] = {}, key?: string): Promise<Schemas["Reversed"]> {
+    return this.command(`deductions/${encodeURIComponent(deductionId)}/reversals`, body, key);
+  }
+
+  /** Reserve credits. `await using hold = await account.hold({ amount: 200 })` releases what was not captured. */
+  async hold(body: Schemas["HoldBody"], key?: string): Promise<Hold> {
+    return new Hold(this, await this.command<Schemas["Held"]>("holds", body, key));
+  }
+
+  /** Count usage that costs no credits. Rejects with LimitReached. */
+  meter(body: Schemas["MeterBody"], key?: string): Promise<Schemas["Metered"]> {
+    return this.command("usage", body, key ?? (body.task_id == null ? undefined : null));
+  }
+
+  /** Send a command about the account, such as `freeze`, to its address below that of the account. */
+  command<T>(path: string, body: object, key?: string | null): Promise<T> {
+    return this.ledger.command(`${this.#path}/${path}`, body, key);
+  }
+}
+
+/** A hold of credits. */
+export class Hold implements AsyncDisposable {
+  #open = true;
+
+  constructor(
+    private readonly account: Account,
+    readonly placed: Schemas["Held"],
+  ) {}
+
+  /** Turn the hold, or a part of it, into a deduction. With `final: false` the rest stays on hold. */
+  async capture(body: Schemas["CaptureBody"] = {}, key?: string): Promise<Schemas["Captured"]> {
+    const captured = await this.#act<Schemas["Captured"]>("captures", body, key);
+    this.#open = !captured.final;
+    return captured;
+  }
+
+  /** Let it last longer, counted from now. */
+  extend(seconds: number): Promise<Schemas["Extended"]> {
+    return this.#act("extensions", { expires_in_seconds: seconds });
+  }
+
+  /** Give the rest back. */
+  release(): Promise<Schemas["Released"]> {
+    this.#open = false;
+    return this.#act("release", {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#open) await this.release();
+  }
+
+  #act<T>(what: string, body: object, key?: string): Promise<T> {
+    return this.account.command(`holds/${encodeURIComponent(this.placed.hold_id)}/${what}`, body, key);
+  }
+}
+
+/** The problem of an answer; one of our own for what something between us and the ledger has answered. */
+async function problemOf(answer: Response): Promise<Problem> {
+  const text = await answer.text();
+  try {
+    const found = JSON.parse(text) as Problem | null;
+    if (found !== null && typeof found === "object" && "code" in found) return found;
+  } catch {
+    // no JSON: not an answer of the ledger
+  }
+  const code = answer.status >= 500 ? "unavailable" : "not_the_ledger";
+  return { code, status: answer.status, detail: `Not an answer of the ledger: ${text.slice(0, 200)}` };
+}

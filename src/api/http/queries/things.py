@@ -1,0 +1,177 @@
+"""The routes of one thing of an account: a grant, a hold or a payment of the read models, and a deduction or a transfer
+of the events, which are never stale."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import Field
+
+from api.contract.answers.lists import (
+    DeductionAnswer,
+    GrantAnswer,
+    HoldAnswer,
+    PaymentAnswer,
+    TransferAnswer,
+    deduction_fields,
+    grant,
+    hold,
+    payment,
+    transfer_fields,
+)
+from api.contract.bodies import ONE_LINE
+from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.queries.query import AccountId, Parameters, Visible, as_of, known_account, problems, problems_of
+from api.http.queries.reads import Reads, reads_of
+from ledger.domain.commands import MAX_ID
+from ledger.domain.errors import (
+    DeductionNotFound,
+    GrantNotFound,
+    HoldNotFound,
+    PaymentAmbiguous,
+    PaymentNotFound,
+    TransferNotFound,
+)
+from ledger.readable_texts import with_descriptions
+from ledger.store import Logged, read
+from projections.models.balances.projection import BALANCES
+from projections.models.balances.queries import grants_page, holds_page
+from projections.models.payments.projection import PAYMENTS
+from projections.models.payments.queries import documented
+from projections.models.payments.queries import page as payments_page
+from projections.models.views import Snapshot
+
+router = APIRouter(route_class=AnswerRoute, tags=["queries"])
+
+ThingId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
+_DIGITS = 18
+"""No id of the ledger has more."""
+_OF_ALL = problems(401, 403, 422, 429, 500, 503)
+
+
+class _Nothing(Parameters):
+    pass
+
+
+class _Payment(Visible):
+    provider: str | None = Field(
+        None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE, description="needed when several have used the id"
+    )
+
+
+def _problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    return _OF_ALL | problems_of("account_not_found", *codes)
+
+
+def _number(thing_id: str, prefix: str) -> int | None:
+    """The number in an id of the ledger, such as grt_7; None for what is no such id."""
+    digits = thing_id.removeprefix(prefix)
+    number = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS else None
+    return number if thing_id == f"{prefix}{number}" else None
+
+
+@router.get(
+    "/v1/accounts/{account_id}/grants/{grant_id}",
+    responses=_problems("grant_not_found", "not_yet_visible"),
+    summary="One grant, with where its credits are",
+)
+async def one_grant(
+    request: Request, account_id: AccountId, grant_id: ThingId, query: Annotated[Visible, Query()]
+) -> JsonAnswer[GrantAnswer]:
+    """As the list of grants has it."""
+    reads, number = reads_of(request), _number(grant_id, "grt_")
+    async with reads.views.snapshot(BALANCES, at_least=query.min_position) as moment:
+        found = None if number is None else await _last(grants_page, moment, account_id, reads.clock(), number)
+    if found is None or found["number"] != number:
+        await known_account(reads.ledger, account_id)
+        raise GrantNotFound(grant_id)
+    [told] = await with_descriptions(reads.ledger.log, account_id, [grant(found)])
+    return JsonAnswer({**as_of(moment), "account_id": account_id, **told})
+
+
+@router.get(
+    "/v1/accounts/{account_id}/holds/{hold_id}",
+    responses=_problems("hold_not_found", "not_yet_visible"),
+    summary="One hold, open or resolved",
+)
+async def one_hold(
+    request: Request, account_id: AccountId, hold_id: ThingId, query: Annotated[Visible, Query()]
+) -> JsonAnswer[HoldAnswer]:
+    """As the list of holds has it."""
+    reads, number = reads_of(request), _number(hold_id, "hld_")
+    async with reads.views.snapshot(BALANCES, at_least=query.min_position) as moment:
+        found = None if number is None else await _last(holds_page, moment, account_id, reads.clock(), number)
+    if found is None or found["number"] != number:
+        await known_account(reads.ledger, account_id)
+        raise HoldNotFound(hold_id)
+    [told] = await with_descriptions(reads.ledger.log, account_id, [hold(found)])
+    return JsonAnswer({**as_of(moment), "account_id": account_id, **told})
+
+
+async def _last(page: Any, moment: Snapshot, account_id: str, now: datetime, number: int) -> dict[str, Any] | None:
+    """The row with the largest number that is at most `number`."""
+    rows = await page(moment, account_id, now=now, before=number + 1, status=None, limit=1)
+    return rows[0] if rows else None
+
+
+@router.get(
+    "/v1/accounts/{account_id}/payments/{payment_id}",
+    responses=_problems("payment_not_found", "payment_ambiguous", "not_yet_visible"),
+    summary="One payment, and the grants that it paid for",
+)
+async def one_payment(
+    request: Request, account_id: AccountId, payment_id: ThingId, query: Annotated[_Payment, Query()]
+) -> JsonAnswer[PaymentAnswer]:
+    """As the list of payments has it."""
+    reads = reads_of(request)
+    async with reads.views.snapshot(BALANCES, PAYMENTS, at_least=query.min_position) as moment:
+        named = await documented(moment, account_id, payment_id)
+        asked = [one for one in named if query.provider in {None, one.provider}]
+        if len(asked) > 1:
+            raise PaymentAmbiguous(payment_id, [one.provider for one in asked])
+        found = await _last(payments_page, moment, account_id, reads.clock(), asked[0].version) if asked else None
+    if found is None:
+        await known_account(reads.ledger, account_id)
+        raise PaymentNotFound(payment_id)
+    return JsonAnswer({**as_of(moment), "account_id": account_id, **payment(found)})
+
+
+@router.get(
+    "/v1/accounts/{account_id}/deductions/{deduction_id}",
+    responses=_problems("deduction_not_found"),
+    summary="One deduction or capture, and what of it was reversed",
+)
+async def one_deduction(
+    request: Request, account_id: AccountId, deduction_id: ThingId, query: Annotated[_Nothing, Query()]
+) -> JsonAnswer[DeductionAnswer]:
+    """Computed from the events, so never stale."""
+    reads = reads_of(request)
+    told = deduction_fields(deduction_id, await _events_of(reads, account_id, deduction_id))
+    if told is None:
+        await known_account(reads.ledger, account_id)
+        raise DeductionNotFound(deduction_id)
+    [told] = await with_descriptions(reads.ledger.log, account_id, [told])
+    return JsonAnswer({"account_id": account_id, **told})
+
+
+@router.get(
+    "/v1/accounts/{account_id}/transfers/{transfer_id}",
+    responses=_problems("transfer_not_found"),
+    summary="One transfer that the account has sent, and whether it was reversed",
+)
+async def one_transfer(
+    request: Request, account_id: AccountId, transfer_id: ThingId, query: Annotated[_Nothing, Query()]
+) -> JsonAnswer[TransferAnswer]:
+    """Computed from the events, so never stale."""
+    reads = reads_of(request)
+    told = transfer_fields(transfer_id, await _events_of(reads, account_id, transfer_id))
+    if told is None:
+        await known_account(reads.ledger, account_id)
+        raise TransferNotFound(transfer_id)
+    [told] = await with_descriptions(reads.ledger.log, account_id, [told])
+    return JsonAnswer({"account_id": account_id, **told})
+
+
+async def _events_of(reads: Reads, account_id: str, thing_id: str) -> list[Logged]:
+    """The event that made a thing, and those about it."""
+    return read(await reads.ledger.about(account_id, thing_id))

@@ -1,0 +1,1 @@
+"""The clients, and what generators make of the OpenAPI document."""
