@@ -76,6 +76,10 @@ FROM people.users WHERE user_id = %(user_id)s;
 SELECT session_id, kind, client, created_at, used_at, expires_at, ended_at
 FROM people.sessions WHERE user_id = %(user_id)s ORDER BY session_id;
 
+-- name: everything_identities
+-- As whom a provider knows them.
+SELECT issuer, subject, created_at FROM people.identities WHERE user_id = %(user_id)s ORDER BY created_at, issuer, subject;
+
 -- name: everything_audit
 SELECT entry_id, at, action, actor, subject, account_id, details FROM people.audit
 WHERE %(user_id)s IN (actor, subject, account_id) ORDER BY entry_id;
