@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -90,7 +90,7 @@ async def compute_what_if(request: Request) -> Response:
         return await _page(request, given, problem=str(error))
     except TimeoutError:
         return await _page(request, given, problem=_TOO_LONG)
-    return await _page(request, given, found=found, book=book)
+    return await _page(request, given, found=found, book=book, days=(asked.from_, asked.to))
 
 
 def _sentence(error: ValidationError) -> str:
@@ -125,6 +125,7 @@ async def _page(
     problem: str | None = None,
     found: WhatIf | None = None,
     book: PriceBook | None = None,
+    days: tuple[date, date] | None = None,
 ) -> Response:
     async with reads_of(request).ledger.log.connection() as connection:
         versions = await table.versions(connection)
@@ -140,6 +141,7 @@ async def _page(
         problem=problem,
         found=found,
         book=book,
+        days=days,
         most_days=MAX_DAYS,
         **{"parts_of_it": (), "refusals": (), "more_refusals": 0, **values},
     )
