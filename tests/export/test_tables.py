@@ -26,7 +26,7 @@ from ledger.domain.events import Event, PaymentRecorded
 from ledger.readable_texts import readable_events
 from ledger.store.feed import Feed, read
 from ledger.store.log import EventLog
-from projections.models.history.entry_lines import ALL_COLUMNS, USAGE
+from projections.models.history.entry_lines import ALL_COLUMNS, LATER_USAGE, USAGE
 from tests.commands import command
 from tests.projections.busy import LIFE
 from tests.projections.folding import Told, folded
@@ -78,7 +78,7 @@ async def expected(conninfo: str) -> list[dict[str, Any]]:
             {name: row.get(name) for name in ("sequence", "recorded_at", "type", "description", "task_id", "hold_id")}
             | {name: row[name] for name in ("occurred_at", "uncollected")}
             | {name: row.get(name) for name in ("account_id", "transaction_id", "payment_id", "source")}
-            | {name: (row["usage"] or {}).get(name) for name in USAGE}
+            | {name: (row["usage"] or {}).get(name) for name in (*USAGE, *LATER_USAGE)}
             | {"position": position[row["account_id"], version], "version": version, "credits": credits}
             | {"subscription_credits": row["subscription"], "permanent_credits": row["permanent"]}
             | {"balance_before": row["balance"] - credits, "balance_after": row["balance"]}
@@ -128,7 +128,7 @@ def test_parquet_has_types_and_row_groups(lived: str, tmp_path: Path, monkeypatc
     assert rows == asyncio.run(expected(lived))
     schema, metadata = parquet.read_schema(path), parquet.read_metadata(path)
     assert schema.field("recorded_at").type == pa.timestamp("us", tz="UTC")
-    assert {schema.field(name).type for name in ("credits", "balance_after", "input_tokens")} == {pa.int64()}
+    assert {schema.field(name).type for name in ("credits", "balance_after", "input_tokens", "cached_tokens")} == {pa.int64()}
     assert not schema.field("balance_after").nullable
     assert schema.field("task_id").nullable
     assert metadata.num_row_groups == 2

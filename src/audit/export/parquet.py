@@ -12,7 +12,7 @@ from pyarrow import parquet
 from audit.export.tables import NAMED, Period, entries_in
 from ledger.domain.usage import Usage
 from ledger.store import Logged
-from projections.models.history.entry_lines import ALL_COLUMNS, USAGE
+from projections.models.history.entry_lines import ALL_COLUMNS, LATER_USAGE, USAGE
 
 GROUP = 100_000
 """The rows of one row group, which is in memory until it is written."""
@@ -20,10 +20,11 @@ GROUP = 100_000
 _INTEGERS = frozenset(
     {
         *("position", "sequence", "version", "credits", "subscription_credits", "permanent_credits"),
-        *("balance_before", "balance_after", "input_tokens", "output_tokens", "quantity", "duration_ms", "uncollected"),
+        *("balance_before", "balance_after", "uncollected"),
+        *("input_tokens", "output_tokens", "cached_tokens", "quantity", "duration_ms"),
     }
 )
-_ALWAYS = frozenset({*NAMED, "recorded_at", "type", *_INTEGERS}) - {*USAGE}
+_ALWAYS = frozenset({*NAMED, "recorded_at", "type", *_INTEGERS}) - {*USAGE, *LATER_USAGE}
 
 
 def _kind(name: str) -> pa.DataType:
@@ -38,7 +39,7 @@ SCHEMA = pa.schema([pa.field(name, _kind(name), nullable=name not in _ALWAYS) fo
 
 
 def _used(usage: Usage) -> dict[str, str | int | bool | None]:
-    return {name: usage.get(name) for name in USAGE}
+    return {name: usage.get(name) for name in (*USAGE, *LATER_USAGE)}
 
 
 class ParquetEntries:

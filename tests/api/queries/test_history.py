@@ -247,12 +247,13 @@ def csv_rows(service: Service, account: str, **filters: Any) -> list[dict[str, s
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="history.csv"'
     rows = csv.DictReader(io.StringIO(answer.content.decode(), newline=""))
-    assert rows.fieldnames == [*COLUMNS, *USAGE, "occurred_at", "uncollected"]
+    assert rows.fieldnames == [*COLUMNS, *USAGE, "occurred_at", "uncollected", "cached_tokens"]
     return list(rows)
 
 
 def as_row(entry: Json) -> dict[str, str]:
-    values = {name: entry[name] for name in COLUMNS} | {name: (entry["usage"] or {}).get(name) for name in USAGE}
+    usage = entry["usage"] or {}
+    values = {name: entry[name] for name in COLUMNS} | {name: usage.get(name) for name in [*USAGE, "cached_tokens"]}
     values |= {name: entry[name] for name in ("occurred_at", "uncollected")}
     said = {name: str(value).lower() if isinstance(value, bool) else value for name, value in values.items()}
     return {name: "" if value is None else str(value) for name, value in said.items()}

@@ -163,6 +163,7 @@ def said(chance: Random) -> dict[str, str | int | bool] | None:
         "quantity": [None, None, 0, 1, 12],
         "duration_ms": [None, 0, 1, 850, 900, 20_000, chance.randint(2, 5_000)],
         "success": [None, True, False],
+        "cached_tokens": [None, None, 0, 1_024],
     }
     chosen = {name: chance.choice(values) for name, values in words.items()}
     return {name: value for name, value in chosen.items() if value is not None}

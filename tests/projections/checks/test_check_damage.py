@@ -45,7 +45,7 @@ SHOWN_AS = {
     "hold": "hold_id",
     "transfer": "transfer_id",
     "about_kind": "about",
-    **dict.fromkeys(("group_id", "input_tokens", "output_tokens", "quantity", "duration_ms"), "usage"),
+    **dict.fromkeys(("group_id", "input_tokens", "output_tokens", "cached_tokens", "quantity", "duration_ms"), "usage"),
 }
 """The columns of entries that have other names in their view."""
 

@@ -59,11 +59,13 @@ def token_counts(entry: Mapping[str, Any]) -> tuple[int | None, int | None, int 
 
 
 def measures(entry: Mapping[str, Any], formatter: Formatter) -> str:
-    """How much, how long, whether it failed and when it occurred, as far as the caller said so."""
+    """How much, tokens from a cache, how long, whether it failed and when it occurred, as far as the caller said so."""
     usage, occurred_at = entry["usage"] or {}, entry["occurred_at"]
     parts = []
     if "quantity" in usage:
         parts.append(plural(usage["quantity"], "unit", formatter.number(usage["quantity"])))
+    if "cached_tokens" in usage:
+        parts.append(plural(usage["cached_tokens"], "cached token", formatter.number(usage["cached_tokens"])))
     if "duration_ms" in usage:
         parts.append(formatter.duration(usage["duration_ms"]))
     if usage.get("success") is False:

@@ -18,8 +18,9 @@ USAGE = (
 )
 """The columns after them: the usage of a deduction."""
 LAST = ("occurred_at", "uncollected")
-"""The last columns. Columns that are added later come last, so that those before stay where they are."""
-ALL_COLUMNS = (*COLUMNS, *USAGE, *LAST)
+LATER_USAGE = ("cached_tokens",)
+"""More of the usage. Columns that are added later come last, so that those before stay where they are."""
+ALL_COLUMNS = (*COLUMNS, *USAGE, *LAST, *LATER_USAGE)
 
 
 async def csv_of(
@@ -40,7 +41,8 @@ def line(shown: Entry) -> list[Any]:
     recorded_at = _time(shown["recorded_at"])
     values = [recorded_at if name == "recorded_at" else shown.get(name) for name in COLUMNS]
     occurred_at = None if shown["occurred_at"] is None else _time(shown["occurred_at"])
-    return [*values, *(_said(usage.get(name)) for name in USAGE), occurred_at, shown["uncollected"]]
+    later = (usage.get(name) for name in LATER_USAGE)
+    return [*values, *(_said(usage.get(name)) for name in USAGE), occurred_at, shown["uncollected"], *later]
 
 
 def _time(at: datetime) -> str:

@@ -31,6 +31,7 @@ CREATE TABLE entry_rows (
     transfer       bigint,               -- the version in the id of the transfer
     input_tokens   bigint,
     output_tokens  bigint,
+    cached_tokens  bigint,
     quantity       bigint,
     duration_ms    bigint,
     occurred_at    timestamptz,
@@ -65,10 +66,11 @@ SELECT account, sequence, sequence / 4 AS version, recorded_at,
        CASE about_kind WHEN 'd' THEN 'ded_' || coalesce(about, sequence / 4) END AS deduction_id,
        'hld_' || hold AS hold_id, 'trf_' || transfer AS transfer_id, other_account_id,
        -- Numbers without a group, and a group that is gone, are mistakes, which are shown.
-       CASE WHEN num_nonnulls(group_id, input_tokens, output_tokens, quantity, duration_ms) > 0 THEN rtrim(
+       CASE WHEN num_nonnulls(group_id, input_tokens, cached_tokens, output_tokens, quantity, duration_ms) > 0 THEN rtrim(
            coalesce((SELECT g.names FROM history_groups AS g WHERE g.group_id = e.group_id), '{')
            || concat_ws(',', '"quantity":' || quantity, '"duration_ms":' || duration_ms,
-                        '"input_tokens":' || input_tokens, '"output_tokens":' || output_tokens), ','
+                        '"input_tokens":' || input_tokens, '"cached_tokens":' || cached_tokens,
+                        '"output_tokens":' || output_tokens), ','
        ) || '}' END AS usage,
        type AS code, hashtextextended(task_id, 0) AS task_hash, occurred_at,
        coalesce(uncollected, 0) AS uncollected
@@ -106,25 +108,25 @@ WITH known AS MATERIALIZED (
 )
 INSERT INTO entry_rows (
     account, recorded_at, sequence, subscription, permanent, balance, about, hold, transfer, input_tokens, output_tokens,
-    quantity, duration_ms, occurred_at, uncollected, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
+    cached_tokens, quantity, duration_ms, occurred_at, uncollected, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
     other_account_id
 )
 SELECT known.numbers[r.whose], r.recorded_at, r.sequence, r.subscription, r.permanent, r.balance, nullif(r.about, 0),
        nullif(r.hold, 0), nullif(r.transfer, 0), nullif(r.input_tokens, -1), nullif(r.output_tokens, -1),
-       nullif(r.quantity, -1), nullif(r.duration_ms, -1), r.occurred_at, nullif(r.uncollected, 0), r.type::"char", r.about_kind::"char",
+       nullif(r.cached_tokens, -1), nullif(r.quantity, -1), nullif(r.duration_ms, -1), r.occurred_at, nullif(r.uncollected, 0), r.type::"char", r.about_kind::"char",
        r.group_id::uuid, r.task_id, r.transaction_id, r.payment_id, r.source, r.description,
        r.other_account_id
 FROM unnest(
     %(whose)s::bigint[], %(recorded_at)s::timestamptz[], %(sequence)s::bigint[], %(subscription)s::bigint[],
     %(permanent)s::bigint[], %(balance)s::bigint[], %(about)s::bigint[], %(hold)s::bigint[], %(transfer)s::bigint[],
-    %(input_tokens)s::bigint[], %(output_tokens)s::bigint[], %(quantity)s::bigint[], %(duration_ms)s::bigint[],
+    %(input_tokens)s::bigint[], %(output_tokens)s::bigint[], %(cached_tokens)s::bigint[], %(quantity)s::bigint[], %(duration_ms)s::bigint[],
     %(occurred_at)s::timestamptz[], %(uncollected)s::bigint[], string_to_array(%(types)s, NULL),
     string_to_array(%(about_kinds)s, NULL),
     %(group_id)s::text[], %(task_id)s::text[], %(transaction_id)s::text[], %(payment_id)s::text[], %(source)s::text[],
     %(description)s::text[], %(other_account_id)s::text[]
 ) AS r (
     whose, recorded_at, sequence, subscription, permanent, balance, about, hold, transfer, input_tokens, output_tokens,
-    quantity, duration_ms, occurred_at, uncollected, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
+    cached_tokens, quantity, duration_ms, occurred_at, uncollected, type, about_kind, group_id, task_id, transaction_id, payment_id, source, description,
     other_account_id
 ), known;
 

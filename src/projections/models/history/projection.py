@@ -161,7 +161,7 @@ def _stored(rows: Sequence[tuple[Any, ...]]) -> list[Write]:
 def _rare(fields: Any) -> dict[str, Any]:
     """The columns that few entries have a value in. One without any value is empty, which stands for nulls."""
     columns: dict[str, Any] = {}
-    for name in ("quantity", "duration_ms"):
+    for name in ("cached_tokens", "quantity", "duration_ms"):
         counts = [usage.get(name, -1) if usage else -1 for usage in fields["usage"]]
         columns[name] = bigints(counts if max(counts) >= 0 else [])
     said = any(at is not None for at in fields["occurred_at"])
@@ -281,7 +281,7 @@ def _of_transfer(transfer_id: str, other_account_id: str, text: str | None) -> D
 
 HISTORY = Projection(
     "history",
-    version=3,
+    version=4,
     tables=(Table("entries", ("account_id", "recorded_at", "sequence")), Table("successors", ("account_id",))),
     gather=gather,
     stored=("history_accounts", "history_groups", "successors", "entry_rows"),
