@@ -30,7 +30,7 @@ from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.commands.ways_out import WaysOut
 from api.http.cross_origin import CrossOrigin
 from api.http.docs_page import add_docs_page
-from api.http.documents import receipts
+from api.http.documents import invoices, receipts
 from api.http.draining import Draining
 from api.http.health import Health
 from api.http.hot_path import HotPath
@@ -211,7 +211,7 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
-    billing = catalog, changes, checkouts, earned, estimates, prices, receipts, receiving, webhooks
+    billing = catalog, changes, checkouts, earned, estimates, invoices, prices, receipts, receiving, webhooks
     people = auth, user, profile, export, usage, own_audit, audit
     parts = (*_QUERIES, *billing, health, portal_sessions, *people, single_things)
     for part in parts:

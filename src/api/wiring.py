@@ -9,7 +9,8 @@ from api.dashboard.options import Options
 from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
-from api.http.documents.documents import Documents, Letterhead
+from api.http.documents.documents import Documents
+from api.http.documents.parties import letterhead_of
 from api.http.documents.press import Press
 from api.http.health import Health
 from api.http.queries.reads import Reads
@@ -18,7 +19,6 @@ from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
-from audit.documents.document import Party
 from audit.revenue.reading import RevenueReading
 from billing.calls.calls import Calls
 from billing.changes.changing import Changing
@@ -26,6 +26,7 @@ from billing.checkouts.checkouts import Checkouts
 from billing.inbox.inbox import Inbox
 from billing.manual.payments import Payments
 from billing.prices.current import CurrentPrices
+from billing.provider_invoices import ProviderInvoices
 from people.api_keys import KeyRing
 from people.oidc.words import SignsInAtProvider
 from people.sessions import SessionWatch
@@ -57,6 +58,7 @@ class Wiring:
     checkouts: Checkouts
     payments: Payments
     changing: Changing
+    invoices: ProviderInvoices
     documents: Documents
     prices: CurrentPrices
     revenue: RevenueReading
@@ -69,11 +71,8 @@ class Wiring:
 
 def documents_in(settings: Settings) -> Documents:
     """What makes documents, as the settings say."""
-    name, *lines = [line.strip() for line in (settings.seller or "").splitlines() if line.strip()] or [""]
-    seller = Party(name, tuple(lines), settings.seller_tax_id, settings.logo) if name else None
-    notes = tuple(line for line in (settings.invoice_note or "").splitlines() if line.strip())
     press = Press([settings.font_dir] if settings.font_dir is not None else [])
-    return Documents(settings.signing, settings.checkpoints, Letterhead(seller, notes), press)
+    return Documents(settings.signing, settings.checkpoints, letterhead_of(settings), press)
 
 
 def dashboard_options(settings: Settings) -> Options:

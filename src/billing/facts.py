@@ -137,6 +137,15 @@ class DisputeSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class InvoiceSeen:
+    """Where the invoice of a payment is that the provider wrote, who sells in its own name. The latest word holds."""
+
+    payment_id: str
+    url: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionSeen:
     """What a subscription was at `as_of`. The latest word holds; `ended` is final.
 
@@ -172,7 +181,7 @@ class Link:
     belongs_to: str
 
 
-Fact = PaymentSeen | ProductSeen | RefundSeen | DisputeSeen | SubscriptionSeen | Link
+Fact = PaymentSeen | ProductSeen | RefundSeen | DisputeSeen | InvoiceSeen | SubscriptionSeen | Link
 
 
 def account_thing(account: str) -> str:
@@ -188,7 +197,7 @@ def checkout_thing(checkout: str) -> str:
 def about(fact: Fact) -> tuple[str, ...]:
     """What a fact is about: its kind and ids. Two facts with the same answer can be joined."""
     match fact:
-        case PaymentSeen() | RefundSeen() | ProductSeen():
+        case PaymentSeen() | RefundSeen() | ProductSeen() | InvoiceSeen():
             return (type(fact).__name__, fact.payment_id)
         case DisputeSeen():
             return ("DisputeSeen", fact.dispute_id)
@@ -210,7 +219,7 @@ def things(fact: Fact) -> frozenset[str]:
             return frozenset(name for name in named if name)
         case ProductSeen():
             return frozenset({fact.payment_id, fact.subscription_id})
-        case RefundSeen():
+        case RefundSeen() | InvoiceSeen():
             return frozenset({fact.payment_id})
         case DisputeSeen():
             return frozenset({fact.dispute_id, fact.payment_id})
@@ -251,6 +260,8 @@ def join(one: Fact, other: Fact) -> Fact:
                 return replace(first, amount_minor=_larger(one.amount_minor, other.amount_minor))
             case (ProductSeen(), ProductSeen()):
                 return min(one, other, key=_product_order)
+            case (InvoiceSeen(), InvoiceSeen()):
+                return max(one, other, key=lambda seen: (seen.at, seen.url))
             case (Link(), Link()):
                 return one
     raise ValueError(f"facts about different things: {about(one)}, {about(other)}")

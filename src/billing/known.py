@@ -15,6 +15,7 @@ from billing.errors import Kind
 from billing.facts import (
     DisputeSeen,
     Fact,
+    InvoiceSeen,
     Item,
     Link,
     PaymentSeen,
@@ -188,7 +189,7 @@ def subjects_of(fact: Fact) -> tuple[str, ...]:
             return (fact.subscription_id,)
         case ProductSeen():
             return (fact.payment_id, fact.subscription_id)
-        case PaymentSeen() | RefundSeen() | DisputeSeen():
+        case PaymentSeen() | RefundSeen() | DisputeSeen() | InvoiceSeen():
             return (fact.payment_id,)
         case _:
             assert_never(fact)

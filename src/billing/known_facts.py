@@ -16,6 +16,7 @@ from billing.catalog_changes import SoldAs
 from billing.facts import (
     DisputeSeen,
     Fact,
+    InvoiceSeen,
     Link,
     PaymentSeen,
     ProductSeen,
@@ -40,7 +41,7 @@ from ledger.postgres.named_sql import queries
 
 Connection = AsyncConnection[Any]
 _SQL = queries("billing", "sql/facts.sql")
-_KINDS = (PaymentSeen, ProductSeen, RefundSeen, DisputeSeen, SubscriptionSeen)
+_KINDS = (PaymentSeen, ProductSeen, RefundSeen, DisputeSeen, InvoiceSeen, SubscriptionSeen)
 _READERS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in _KINDS}
 _SEPARATOR = "\n"
 """No id has it: providers' files read printable texts alone."""

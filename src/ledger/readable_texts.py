@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from ledger.domain.account import Account
 from ledger.domain.events import Event
+from ledger.domain.profile import Profile
 from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
 from ledger.store.log import EventLog
@@ -86,17 +87,31 @@ class ProfileTexts(NamedTuple):
 
 async def profile_texts(log: EventLog, account: Account, newest: int) -> ProfileTexts:
     """Read the texts of an account, whose newest event has the version `newest`, from at most four of its events."""
-    _, description, metadata = account.profile
+    texts, events = await _profile(log, account.account_id, account.profile, {1, newest})
+    return ProfileTexts(events[1].recorded_at, events[newest].recorded_at, *texts)
+
+
+async def stated_texts(log: EventLog, account_id: str, profile: Profile) -> tuple[str | None, dict[str, Any] | None]:
+    """The description and the metadata of a profile, from at most two events; None where there is none."""
+    (description, metadata), _ = await _profile(log, account_id, profile, set())
+    return description, metadata
+
+
+async def _profile(
+    log: EventLog, account_id: str, profile: Profile, more: set[int]
+) -> tuple[list[Any], dict[int, Event]]:
+    """The two texts of a profile, and the events that have them, with `more` of them by their versions."""
+    _, description, metadata = profile
     events: dict[int, Event] = {}
     async with log.reader() as reader:
-        for version in {1, newest, description, metadata} - {0}:
-            (row,) = await reader.stream(account.account_id, version - 1, 1)
+        for version in {*more, description, metadata} - {0}:
+            (row,) = await reader.stream(account_id, version - 1, 1)
             events[version] = decode_event(row.topic, row.state)
-        key = (await reader.text_keys([account.account_id])).get(account.account_id)
     sealed = [
         getattr(events.get(at), name, None) for at, name in ((description, "description"), (metadata, "metadata"))
     ]
-    return ProfileTexts(events[1].recorded_at, events[newest].recorded_at, *unseal_all(key, account.account_id, sealed))
+    key = await log.text_keys.of(account_id) if any(sealed) else None
+    return unseal_all(key, account_id, sealed), events
 
 
 async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:

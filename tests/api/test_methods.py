@@ -114,6 +114,7 @@ ALLOWED = {
     "/v1/accounts/a/payments/p%2Fq/refunds": "OPTIONS, POST",
     "/v1/accounts/a/payments/p%2Fq/disputes": "OPTIONS, POST",
     "/v1/accounts/a/payments/p%2Fq/receipt.pdf": "GET, HEAD, OPTIONS",
+    "/v1/accounts/a/payments/p%2Fq/invoice": "GET, HEAD, OPTIONS",
     "/v1/plans": "GET, HEAD, OPTIONS",
     "/v1/plans/a": "GET, HEAD, OPTIONS, PUT",
     "/v1/packages/a": "GET, HEAD, OPTIONS, PUT",

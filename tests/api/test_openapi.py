@@ -61,6 +61,7 @@ QUERIES = {
         for name in ["deductions/{deduction_id}", "transfers/{transfer_id}"]
     },
     "/v1/accounts/{account_id}/payments/{payment_id}/receipt.pdf": {200, 304, 401, 403, 404, 409, 422, 429, 500, 503},
+    "/v1/accounts/{account_id}/payments/{payment_id}/invoice": {200, 401, 403, 404, 409, 422, 429, 500, 501, 502, 503},
     "/v1/accounts/{account_id}/statements/{month}.pdf": {200, 304, 401, 403, 404, 422, 429, 500, 503},
     **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("plans", "packages", "price_books")},
     "/v1/revenue/deferred": {200, 401, 403, 422, 429, 500, 503},

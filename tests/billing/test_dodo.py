@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from billing.facts import DisputeSeen, Incomplete, Item, PaymentSeen, ProductSeen, RefundSeen, SubscriptionSeen, joined
+from billing.facts import (
+    DisputeSeen,
+    Incomplete,
+    InvoiceSeen,
+    Item,
+    PaymentSeen,
+    ProductSeen,
+    RefundSeen,
+    SubscriptionSeen,
+    joined,
+)
 from billing.simulation.scenarios import Life, month_after
 from billing.simulation.steps import Event
 from tests.billing.lives import NOW, known, life, of_kind, read, scenario, told
@@ -45,6 +55,15 @@ def test_a_single_payment() -> None:
         account="ada",
         customer="dodo:cus_41",
     )
+
+
+def test_a_payment_says_where_its_invoice_is() -> None:
+    [event] = scenario("dodo", "topup")
+    assert of_kind(facts(event.payload), InvoiceSeen) == []
+    for url, found in (("https://x.example/1", 1), ("javascript:alert(1)", 0), ("https://x.example/ 1", 0), (7, 0)):
+        event.payload["data"]["invoice_url"] = url
+        seen = [InvoiceSeen("dodo:pay_41_1_0", str(url), event.at)] * found
+        assert of_kind(facts(event.payload), InvoiceSeen) == seen
 
 
 def test_a_cart_of_several_products() -> None:

@@ -13,6 +13,7 @@ from billing.facts import (
     DisputeSeen,
     Fact,
     Incomplete,
+    InvoiceSeen,
     Item,
     Link,
     PaymentSeen,
@@ -88,6 +89,7 @@ products = st.builds(
     as_of=times,
     **periods,
 )
+invoices = st.builds(InvoiceSeen, payment_id=st.just("p:1"), url=st.sampled_from(["https://a", "https://b"]), at=times)
 links = st.builds(Link, thing=st.just("p:1"), belongs_to=st.just("account:a"))
 SAME_THING = {
     "payment": payments,
@@ -95,6 +97,7 @@ SAME_THING = {
     "refund": failing,
     "dispute": disputes,
     "product": products,
+    "invoice": invoices,
     "link": links,
 }
 anything = st.one_of(*SAME_THING.values())

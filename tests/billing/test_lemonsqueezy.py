@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.facts import Incomplete, Item, PaymentSeen, RefundSeen, SubscriptionSeen
+from billing.facts import Incomplete, InvoiceSeen, Item, PaymentSeen, RefundSeen, SubscriptionSeen
 from billing.simulation.scenarios import Life, month_after
 from billing.simulation.steps import Event
 from tests.billing.lives import NOW, known, life, of_kind, read, scenario, told
@@ -44,6 +44,16 @@ def test_an_order() -> None:
         account="ada",
         customer="lemonsqueezy:customer:41",
     )
+
+
+def test_where_an_invoice_is_counts_if_it_stays_there() -> None:
+    [order] = scenario("lemonsqueezy", "topup")
+    invoice = first(events_of(subscribed()), "subscription_payment_success")
+    for payload, thing, name in ((order.payload, "order", "receipt"), (invoice, "invoice", "invoice_url")):
+        assert of_kind(facts(payload), InvoiceSeen) == [], "a simulated address ends, as the real ones do"
+        payload["data"]["attributes"]["urls"][name] = "https://x.example/1?signature=2"
+        [seen] = of_kind(facts(payload), InvoiceSeen)
+        assert (seen.payment_id, seen.url) == (f"lemonsqueezy:{thing}:41001", "https://x.example/1?signature=2")
 
 
 def test_an_invoice_names_no_product() -> None:

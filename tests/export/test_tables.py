@@ -128,7 +128,8 @@ def test_parquet_has_types_and_row_groups(lived: str, tmp_path: Path, monkeypatc
     assert rows == asyncio.run(expected(lived))
     schema, metadata = parquet.read_schema(path), parquet.read_metadata(path)
     assert schema.field("recorded_at").type == pa.timestamp("us", tz="UTC")
-    assert {schema.field(name).type for name in ("credits", "balance_after", "input_tokens", "cached_tokens")} == {pa.int64()}
+    counts = ("credits", "balance_after", "input_tokens", "cached_tokens")
+    assert {schema.field(name).type for name in counts} == {pa.int64()}
     assert not schema.field("balance_after").nullable
     assert schema.field("task_id").nullable
     assert metadata.num_row_groups == 2

@@ -16,6 +16,10 @@ from typer.testing import CliRunner
 
 from api.cli.main import app
 from api.runtime.database import as_url
+from audit.documents.attachment import attachment_of
+from audit.documents.pages import pdf_of
+from audit.documents.statement_figures import statement_figures
+from audit.documents.verifying import check_document
 from audit.statements.event_lines import rows_of
 from audit.statements.form import Period, Proven, Statement, body_of, from_file, note_text, to_file
 from audit.statements.making import CannotMake, NewStatement
@@ -367,15 +371,21 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
         "CREDIT_LEDGER_DATABASE_URL": as_url(database),
         "CREDIT_LEDGER_DATA_DIR": str(tmp_path),
     }
-    out, html = tmp_path / "ada.json", tmp_path / "ada.html"
+    out, html, pdf = tmp_path / "ada.json", tmp_path / "ada.html", tmp_path / "ada.pdf"
     period = ("--from", "2026-01-02", "--to", "2026-01-02")
-    done = await asyncio.to_thread(ask, environment, "ada", *period, "--out", str(out), "--html", str(html))
+    files = ("--out", str(out), "--html", str(html), "--pdf", str(pdf))
+    done = await asyncio.to_thread(ask, environment, "ada", *period, *files)
     assert done.exit_code == 0, done.output
     first = stage.checkpoint_keys.folder.first_key()
     assert first is not None
     said = check_statement(out.read_bytes(), [first]).statement
     assert said.period == Period(datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC))
-    assert out.stat().st_mode & 0o077 == html.stat().st_mode & 0o077 == 0
+    assert {each.stat().st_mode & 0o077 for each in (out, html, pdf)} == {0}
+    attached = attachment_of(pdf.read_bytes())
+    document = check_document(attached, [first])
+    assert document.statement == said
+    assert pdf_of(document, attached) == pdf.read_bytes()
+    assert statement_figures(document)["headline"] == "2 Jan 2026"
     assert "<h1>Statement of credits</h1>" in html.read_text()
     printed = await asyncio.to_thread(ask, environment, "ada")
     assert check_statement(printed.stdout_bytes, [first]).statement.period == EVERYTHING
@@ -385,6 +395,8 @@ async def test_the_command(stage: Stage, database: str, tmp_path: Path) -> None:
         (("ada", "--from", "yesterday"), 2, "must be a date such as"),
         (("ada", "--to", "2026-01-01T00:00:00"), 2, "must be a date such as"),
         (("ada", "--html", "-"), 2, "a file of its own"),
+        (("ada", "--pdf", "-"), 2, "a file of its own"),
+        (("ada", "--html", "a", "--pdf", "a"), 2, "a file of its own"),
     ):
         done = await asyncio.to_thread(ask, environment, *options)
         assert (done.exit_code, problem in done.output) == (status, True), done.output

@@ -66,6 +66,7 @@ def dashboard() -> Starlette:
         _page(f"{_ACCOUNT}/limits", limits),
         _page(f"{_ACCOUNT}/billing", billing.billing),
         _page(f"{_ACCOUNT}/payments/{{payment_id}}/receipt.pdf", downloads.receipt),
+        _page(f"{_ACCOUNT}/payments/{{payment_id}}/invoice", downloads.invoice),
         _page(f"{_ACCOUNT}/statement.pdf", downloads.statement),
         _page(f"{_ACCOUNT}/prices", prices.prices_of_account),
         _page(f"{_ACCOUNT}/plans", plans.plans),

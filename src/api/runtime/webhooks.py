@@ -26,6 +26,7 @@ from billing.manual.manual_calls import ManualCalls
 from billing.manual.payments import Payments
 from billing.manual.renewals import Renewals
 from billing.manual.telling import Telling
+from billing.provider_invoices import ProviderInvoices
 from billing.providers.manual import Manual
 from ledger.service import Ledger
 
@@ -68,11 +69,14 @@ class Webhooks:
         self._reconciler = Reconciler(inbox, conninfo, sources_of(settings), ledger.clock, self._biller.arrived.set)
         self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
         self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
+        self.invoices = ProviderInvoices(ledger, self.calls)
 
     @property
-    def parts(self) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts, Payments, Changing]:
+    def parts(
+        self,
+    ) -> tuple[Inbox, WebhookEntrance, Mapping[str, Calls], Checkouts, Payments, Changing, ProviderInvoices]:
         """What the routes use of it."""
-        return self.inbox, self.entrance, self.calls, self.checkouts, self.payments, self.changing
+        return self.inbox, self.entrance, self.calls, self.checkouts, self.payments, self.changing, self.invoices
 
     @property
     def work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:

@@ -13,10 +13,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, get_args
 
-import orjson
-
+from audit.statements.envelope import Envelope, Opened
 from audit.statements.form import Proven, proven_from_json, proven_to_json
-from ledger.proof.walk import Breach, Place
 from ledger.store import to_json
 
 FORMAT = "credit-ledger document 1"
@@ -92,14 +90,6 @@ class Document:
     evidence: Evidence
 
 
-class ParsedDocument(NamedTuple):
-    """A document read from an attachment, not yet verified."""
-
-    document: Document
-    body: bytes
-    signature: str
-
-
 def body_of(document: Document) -> bytes:
     """The bytes that are signed."""
     return to_json(
@@ -123,21 +113,9 @@ def to_attachment(body: bytes, signature: str) -> bytes:
     return b'{"document":' + body + b',"signature":' + to_json(signature) + b"}\n"
 
 
-def from_attachment(text: bytes) -> ParsedDocument:
+def from_attachment(text: bytes) -> Opened[Document]:
     """Read a document. Raises Breach unless the text is, byte for byte, what `to_attachment` writes."""
-    try:
-        whole = orjson.loads(text)
-        signature, members = whole["signature"], whole["document"]
-        if type(signature) is not str or members["format"] != FORMAT:
-            raise ValueError("it is of another format, such as that of a newer version")
-        document = _document(members)
-        body = body_of(document)
-    except Exception as error:  # a changed file may fail in any way
-        why = f"it has no member {error}" if isinstance(error, KeyError) else str(error)
-        raise Breach("document", Place(), f"its proof cannot be read: {why}") from error
-    if to_attachment(body, signature) != text:
-        raise Breach("document", Place(), "its proof is not spelled as this program spells it: it was changed")
-    return ParsedDocument(document, body, signature)
+    return _ENVELOPE.opened(text, "document", "its proof")
 
 
 def _document(members: dict[str, Any]) -> Document:
@@ -206,3 +184,6 @@ def _text(value: Any) -> str:
 
 def _maybe_text(value: Any) -> str | None:
     return None if value is None else _text(value)
+
+
+_ENVELOPE = Envelope("document", FORMAT, to_attachment, body_of, _document)

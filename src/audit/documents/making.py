@@ -21,7 +21,7 @@ from audit.documents.document import (
 )
 from audit.documents.verifying import VerifiedDocument, check_document
 from audit.statements.form import Period, Proven
-from audit.statements.making import CannotMake, StatementRequest, make
+from audit.statements.making import CannotMake, NewStatement, StatementRequest, make
 from audit.statements.signing import Keys, SignedCheckpoint, oldest_checkpoint, read_keys
 from ledger.proof.notes import sign
 from ledger.proof.signing_key import CheckpointKeys
@@ -84,12 +84,18 @@ async def payment_evidence(log: EventLog, checkpoint_keys: CheckpointKeys, wante
     return Evident(wanted.account_id, evidence, checkpoint.checkpoint.origin, keys)
 
 
-async def statement_evidence(log: EventLog, checkpoint_keys: CheckpointKeys, account_id: str, month: Period) -> Evident:
-    """The signed statement of a month. Raises TooLong, and what `payment_evidence` raises."""
-    wanted = StatementRequest(account_id, month, texts=False, most=MOST_EVENTS)
-    made = await make(log, checkpoint_keys, wanted, None)
-    keys = await read_keys(checkpoint_keys)
-    return Evident(account_id, EnclosedStatement(made.file), made.verified.checkpoint.origin, keys)
+async def statement_evidence(
+    log: EventLog, checkpoint_keys: CheckpointKeys, account_id: str, period: Period, most: int
+) -> Evident:
+    """The signed statement of a period, of at most `most` events. Raises TooLong and what `payment_evidence` raises."""
+    wanted = StatementRequest(account_id, period, texts=False, most=most)
+    return enclosed(await make(log, checkpoint_keys, wanted, None), await read_keys(checkpoint_keys))
+
+
+def enclosed(made: NewStatement, keys: Keys) -> Evident:
+    """A statement as the evidence of a document."""
+    verified = made.verified
+    return Evident(verified.statement.account_id, EnclosedStatement(made.file), verified.checkpoint.origin, keys)
 
 
 async def _linked(

@@ -1,7 +1,7 @@
 """What a monthly statement prints of its events: what moved credits, the uses of a day on one line, and the money."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
@@ -9,6 +9,7 @@ from audit.documents.figures import Money, Rows, credits_of, day, figures_of, mo
 from audit.documents.payment_figures import PROVIDERS
 from audit.documents.verifying import VerifiedDocument
 from audit.statements.event_lines import Row, number, parts, rows_of, signed, summed
+from audit.statements.form import Period
 from audit.statements.page import period_in_words
 from ledger.domain.changes import changes_of
 from ledger.domain.events import (
@@ -33,7 +34,6 @@ def statement_figures(verified: VerifiedDocument) -> dict[str, Any]:
     """The figures of a verified monthly statement."""
     statement, events = verified.statement, verified.events
     assert statement is not None, "it has one"
-    assert statement.period.begin is not None, "a month has a beginning"
     changes = [change for event in events for change in changes_of(event)]
     came, went = summed(changes, coming_in=True), summed(changes, coming_in=False)
     facts = [
@@ -42,7 +42,8 @@ def statement_figures(verified: VerifiedDocument) -> dict[str, Any]:
         ("Up to", _moment(statement.made_at)),
     ]
     more = {
-        "headline": month_name(statement.period.begin),
+        "headline": _headline(statement.period),
+        "nothing": f"No credits moved in this {'month' if _is_month(statement.period) else 'time'}.",
         "sums": [
             ["Opening balance", number(statement.opening.total), parts(statement.opening)],
             ["Came in", *came],
@@ -53,6 +54,21 @@ def statement_figures(verified: VerifiedDocument) -> dict[str, Any]:
         "money": _money(events, currencies_of(events)),
     }
     return figures_of(verified, "Statement of credits", statement.made_at, facts, more)
+
+
+def _headline(period: Period) -> str:
+    if period.begin is not None and _is_month(period):
+        return month_name(period.begin)
+    words = period_in_words(period)
+    return words[:1].upper() + words[1:]
+
+
+def _is_month(period: Period) -> bool:
+    """Whether a period is a month (UTC)."""
+    begin, end = (each and each.astimezone(UTC) for each in period)
+    if begin is None or end is None or begin != datetime(begin.year, begin.month, 1, tzinfo=UTC):
+        return False
+    return end == begin.replace(year=begin.year + begin.month // 12, month=begin.month % 12 + 1)
 
 
 def _moment(at: datetime) -> str:

@@ -42,7 +42,7 @@ class VerifiedDocument:
 def check_document(attachment: bytes, trusted: Sequence[VerifyingKey]) -> VerifiedDocument:
     """Verify an attachment. Raises Breach for the first fault."""
     parsed = from_attachment(attachment)
-    document, evidence = parsed.document, parsed.document.evidence
+    document, evidence = parsed.content, parsed.content.evidence
     _check_kind(document)
     statement = check_statement(evidence.file, trusted).statement if isinstance(evidence, EnclosedStatement) else None
     source = evidence if isinstance(evidence, PaymentEvents) else statement
@@ -60,10 +60,10 @@ def check_document(attachment: bytes, trusted: Sequence[VerifyingKey]) -> Verifi
 
 def named_key(attachment: bytes) -> str:
     """The verifying key that a document names. Raises Breach."""
-    evidence = from_attachment(attachment).document.evidence
+    evidence = from_attachment(attachment).content.evidence
     if isinstance(evidence, PaymentEvents):
         return evidence.verifying_key
-    return from_file(evidence.file).statement.verifying_key
+    return from_file(evidence.file).content.verifying_key
 
 
 def _check_kind(document: Document) -> None:

@@ -12,11 +12,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import orjson
-
+from audit.statements.envelope import Envelope, Opened
 from ledger.domain.amounts import Balance
 from ledger.proof.lines import members_of, record_of
-from ledger.proof.walk import Breach, Place
 from ledger.store import Record, balance_from_json, balance_to_json, to_json
 
 FORMAT = "credit-ledger statement 1"
@@ -113,29 +111,9 @@ def to_file(body: bytes, signature: str) -> bytes:
     return b'{"signature":' + to_json(signature) + b',"statement":' + body + b"}\n"
 
 
-class ParsedStatement(NamedTuple):
-    """A statement read from a file, not yet verified."""
-
-    statement: Statement
-    body: bytes
-    signature: str
-
-
-def from_file(text: bytes) -> ParsedStatement:
+def from_file(text: bytes) -> Opened[Statement]:
     """Read a statement. Raises Breach unless the text is, byte for byte, what `to_file` writes."""
-    try:
-        whole = orjson.loads(text)
-        signature, members = whole["signature"], whole["statement"]
-        if type(signature) is not str or members["format"] != FORMAT:
-            raise ValueError("it is of another format")
-        statement = _statement(members)
-        body = body_of(statement)
-    except Exception as error:  # a changed file may fail in any way
-        raise Breach("file", Place(), f"this is not a statement that can be read: {_why(error)}") from error
-    if to_file(body, signature) != text:
-        problem = "the file is not spelled as this program spells it: it was changed"
-        raise Breach("file", Place(), problem)
-    return ParsedStatement(statement, body, signature)
+    return _ENVELOPE.opened(text, "file", "the statement")
 
 
 def _statement(members: dict[str, Any]) -> Statement:
@@ -186,5 +164,4 @@ def _text(value: Any) -> str:
     return value
 
 
-def _why(error: Exception) -> str:
-    return f"it has no member {error}" if isinstance(error, KeyError) else str(error)
+_ENVELOPE = Envelope("statement", FORMAT, to_file, body_of, _statement)

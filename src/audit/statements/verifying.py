@@ -5,7 +5,8 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from audit.statements.form import ParsedStatement, Proven, Statement, from_file, note_text
+from audit.statements.envelope import Opened
+from audit.statements.form import Proven, Statement, from_file, note_text
 from audit.statements.signatures import Signed, check_signatures
 from ledger.domain.amounts import NO_CREDITS, Balance
 from ledger.domain.changes import changes_of
@@ -28,7 +29,7 @@ class VerifiedStatement(NamedTuple):
 def check_statement(text: bytes, trusted: Sequence[VerifyingKey]) -> VerifiedStatement:
     """Verify the file of a statement. Raises Breach for the first fault."""
     parsed = from_file(text)
-    statement = parsed.statement
+    statement = parsed.content
     checkpoint, key = _signed(parsed, trusted)
     _check_chain(statement, checkpoint)
     _check_period(statement)
@@ -37,9 +38,9 @@ def check_statement(text: bytes, trusted: Sequence[VerifyingKey]) -> VerifiedSta
     return VerifiedStatement(statement, checkpoint, key)
 
 
-def _signed(parsed: ParsedStatement, keys: Sequence[VerifyingKey]) -> tuple[Checkpoint, VerifyingKey]:
+def _signed(parsed: Opened[Statement], keys: Sequence[VerifyingKey]) -> tuple[Checkpoint, VerifyingKey]:
     """The checkpoint, and the key that signed the statement."""
-    statement = parsed.statement
+    statement = parsed.content
     text = partial(note_text, body=parsed.body)
     return check_signatures(Signed("statement", text, parsed.signature, statement.checkpoint, statement.notices), keys)
 

@@ -129,7 +129,7 @@ def _lines(verified: VerifiedStatement) -> list[str]:
 def _named_in(text: bytes) -> list[VerifyingKey]:
     """The key that the statement names. Raises Breach."""
     try:
-        return [VerifyingKey.parse(from_file(text).statement.verifying_key)]
+        return [VerifyingKey.parse(from_file(text).content.verifying_key)]
     except BadNote as problem:
         raise Breach("statement", Place(file="verifying_key"), str(problem)) from problem
 

@@ -1,8 +1,8 @@
 """What the ledger asks of a payment provider: a page to pay on, changes of a subscription, and what it has.
 
-Ids of products, subscriptions and customers are ours without the provider's name in front: `sub_1`, `subscription:41`.
-What a provider answers about a subscription or a payment is given back as deliveries, shaped like those of its
-webhooks, so that there is one reader for both: whoever calls puts them down in the inbox.
+Ids of products, subscriptions, payments and customers are ours without the provider's name in front: `sub_1`,
+`subscription:41`. What a provider answers about a subscription or a payment is given back as deliveries, shaped like
+those of its webhooks, so that there is one reader for both: whoever calls puts them down in the inbox.
 """
 
 from collections.abc import AsyncIterator
@@ -107,6 +107,9 @@ class Calls(Protocol):
 
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         """What the provider says about a subscription and its payments now."""
+
+    async def invoice(self, payment_id: str) -> str | None:
+        """The address of the invoice that the provider wrote for a payment, as it is good now; None: it has none."""
 
     def since(self, at: datetime) -> AsyncIterator[Delivery]:
         """What has happened at the provider since a moment, as far back as it tells."""

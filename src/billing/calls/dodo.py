@@ -100,6 +100,10 @@ class DodoCalls:
         told = [one for listed in page.each("items") for one in _payment(await self._whole(listed))]
         return (word, *told)
 
+    async def invoice(self, payment_id: str) -> str | None:
+        """The address that Dodo Payments gives for the PDF. It has no end."""
+        return (await self._call("GET", path_of("payments", payment_id))).payload.address("invoice_url")
+
     async def since(self, at: datetime) -> AsyncIterator[Delivery]:
         """The payments, refunds, disputes and subscriptions that were made since a moment, and the subscriptions that
         those payments are for."""

@@ -7,7 +7,6 @@ that redirects, is too large, comes too late or is no JSON object is a failure. 
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,8 +35,6 @@ _MESSAGES = ("error.message", "errors.0.detail", "errors.0.title", "message", "e
 """Where providers say what was wrong."""
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each call, with the ids in its address
-_URL = re.compile(r"https?://[!-~]{1,4000}")
-
 _TOO_OFTEN = 429
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Pairs = Sequence[tuple[str, str]]
@@ -149,8 +146,8 @@ class Api:
 
     def url(self, payload: Payload, path: str) -> str:
         """The address at a path of an answer, as a browser can open it. Raises ProviderFailed."""
-        found = payload.at(path).value
-        if not isinstance(found, str) or not _URL.fullmatch(found):
+        found = payload.address(path)
+        if found is None:
             raise self._missing(path)
         return found
 

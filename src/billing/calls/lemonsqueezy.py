@@ -95,6 +95,14 @@ class LemonSqueezyCalls:
         page = (await self._api.read(path_of("v1", "subscription-invoices"), query)).payload
         return (word, *(one for invoice in page.each("data") for one in _invoice(invoice)))
 
+    async def invoice(self, payment_id: str) -> str | None:
+        """The page of an order, or the PDF of an invoice. Lemon Squeezy signs the address, for some hours."""
+        series, _, number = payment_id.partition(":")
+        if series == "order":
+            return (await self._call("GET", path_of("v1", "orders", number))).address("data.attributes.urls.receipt")
+        found = await self._call("GET", path_of("v1", "subscription-invoices", number))
+        return found.address("data.attributes.urls.invoice_url")
+
     async def since(self, at: datetime) -> AsyncIterator[Delivery]:
         """What changed since a moment: orders and invoices that are not much older, and subscriptions of any age."""
         async for order in self._each("orders", at, at - LOOK_BACK):

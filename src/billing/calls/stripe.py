@@ -154,6 +154,10 @@ class StripeCalls:
         found = await self._api.read(path_of("v1", "invoices"), query)
         return (word, *(one for invoice in found.payload.each("data") for one in _invoices(invoice)))
 
+    async def invoice(self, payment_id: str) -> str | None:
+        """None: the seller is not Stripe."""
+        return None
+
     async def since(self, at: datetime) -> AsyncIterator[Delivery]:
         """The events since a moment, as they were delivered, the newest first. Stripe keeps them for thirty days."""
         types = [(f"types[{place}]", name) for place, name in enumerate(EVENTS)]

@@ -109,6 +109,10 @@ class ManualCalls:
         """Nothing: whatever our own provider says is in the inbox with what it did."""
         return ()
 
+    async def invoice(self, payment_id: str) -> str | None:
+        """None: it is ours, and printed here."""
+        return None
+
     async def since(self, at: datetime) -> AsyncIterator[Delivery]:
         """Nothing, for the same reason."""
         nothing: tuple[Delivery, ...] = ()

@@ -13,6 +13,7 @@ from billing.facts import (
     DisputeState,
     Fact,
     Incomplete,
+    InvoiceSeen,
     Item,
     Owner,
     PaymentSeen,
@@ -116,8 +117,16 @@ def _payment(status: PaymentStatus) -> Callable[[Payload], Iterator[Fact]]:
             period_end=period.time("ends_at") if period else None,
             **_owner_of(payment),
         )
+        yield from _invoice(event, payment)
 
     return read
+
+
+def _invoice(event: Payload, payment: Payload) -> Iterator[Fact]:
+    """Where the invoice is. Dodo says it with the payment, without an end."""
+    url, at = payment.address("invoice_url"), event.time("timestamp")
+    if url is not None and at is not None:
+        yield InvoiceSeen(_id(payment.needed_text("payment_id")), url, at)
 
 
 def _subscriptions_of(payment: Payload) -> list[str]:

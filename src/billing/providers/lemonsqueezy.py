@@ -4,6 +4,7 @@ A delivery has no id and no time that is signed: it is known by the hash of its 
 two series that overlap, so ours say which they are. It gives up after four attempts in 155 seconds.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from hashlib import sha256
 from billing.facts import (
     Fact,
     Incomplete,
+    InvoiceSeen,
     Item,
     Owner,
     PaymentSeen,
@@ -27,6 +29,7 @@ from billing.providers.provider import Delivery
 from billing.providers.signatures import check_signed, from_hex, header, text_key
 
 _NAME = "lemonsqueezy"
+_ENDS = re.compile(r"[?&]expires=")
 
 _SUBSCRIPTION_STATUSES: dict[str, SubscriptionStatus] = {
     "on_trial": "trialing",
@@ -120,6 +123,7 @@ def _order(event: Payload) -> Iterator[Fact]:
             items=_items_of(order.at("first_order_item")),
         )
         yield from _refunds(order, order_id)
+        yield from _written(order, order_id, "urls.receipt")
     elif status != "pending":
         raise order.missing("status")
 
@@ -146,6 +150,7 @@ def _invoice(status: PaymentStatus) -> Callable[[Payload], Iterator[Fact]]:
             subscription_id=_id("subscription", invoice.needed_text("subscription_id")),
         )
         yield from _refunds(invoice, invoice_id)
+        yield from _written(invoice, invoice_id, "urls.invoice_url")
 
     return read
 
@@ -180,6 +185,13 @@ def _refunds(paid: Payload, payment_id: str) -> Iterator[Fact]:
     total = paid.whole("refunded_amount") or everything
     if total:
         yield RefundSeen(payment_id, total_minor=total)
+
+
+def _written(paid: Payload, payment_id: str, path: str) -> Iterator[Fact]:
+    """Where the invoice of a payment is. An address that ends after some hours is asked for when it is needed."""
+    url, at = paid.address(path), paid.time("updated_at", "created_at")
+    if url is not None and at is not None and not _ENDS.search(url):
+        yield InvoiceSeen(payment_id, url, at)
 
 
 # Subscriptions.

@@ -4,6 +4,7 @@ A provider adds fields and values when it likes. So nothing is refused for what 
 than expected counts as missing, and what cannot be done without is named by its path: Incomplete.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ WHOLE_BODY = "$"
 LONGEST_TEXT = 255
 """Characters of an id or a code that is read."""
 LARGEST_WHOLE = 2**53 - 1
+_ADDRESS = re.compile(r"https?://[!-~]{1,4000}")
 _MOST_DIGITS = 15
 """Fewer than 2^53 - 1 has: every such text is a number that is allowed."""
 _LATEST = 253_402_300_799
@@ -78,6 +80,10 @@ class Payload:
         """A text of 1 to 255 characters. Raises Incomplete."""
         return self._needed(self.text(*paths), paths)
 
+    def address(self, *paths: str) -> str | None:
+        """An address as a browser can open it, of at most 4,000 characters."""
+        return next((found for path in paths if (found := _address(self.at(path).value))), None)
+
     def reference(self, *paths: str) -> str | None:
         """The id of something, whether it is there as its id or as a whole object with an id."""
         return self.text(*(path for given in paths for path in (given, f"{given}.id")))
@@ -133,6 +139,10 @@ def _text(value: object) -> str | None:
     if isinstance(value, str) and value.isprintable() and 1 <= len(value) <= LONGEST_TEXT:
         return value
     return None
+
+
+def _address(value: object) -> str | None:
+    return value if isinstance(value, str) and _ADDRESS.fullmatch(value) else None
 
 
 def _whole(value: object) -> int | None:

@@ -20,6 +20,10 @@ from billing.simulation.steps import (
 
 Json = dict[str, Any]
 _STORE, _PRODUCT = 7, 70
+_SIGNED = "?expires=1790000000&signature=simulated"
+"""Behind the addresses of documents, which end after some hours."""
+_MY_ORDER = f"https://app.lemonsqueezy.com/my-orders/simulated{_SIGNED}"
+_INVOICE = f"https://app.lemonsqueezy.com/invoice/simulated{_SIGNED}"
 _REASONS = {"initial": "initial", "renewal": "renewal", "change": "updated"}
 _EVENTS: dict[Happened, tuple[str, ...]] = {
     "created": ("subscription_created",),
@@ -134,7 +138,7 @@ def _order(customer: Customer, sale: Sale, *, live: bool) -> Json:
             "updated_at": _iso(sale.at),
             "test_mode": not live,
         },
-        "urls": {"receipt": "https://app.lemonsqueezy.com/my-orders/simulated"},
+        "urls": {"receipt": _MY_ORDER},
         "test_mode": not live,
     }
     return _resource("orders", _order_number(customer, sale), attributes)
@@ -150,7 +154,7 @@ def _invoice(customer: Customer, sale: Sale, status: str, *, live: bool) -> Json
         "card_last_four": "4242",
         "status": status,
         "status_formatted": status.capitalize(),
-        "urls": {"invoice_url": None if status == "pending" else "https://app.lemonsqueezy.com/invoice/simulated"},
+        "urls": {"invoice_url": None if status == "pending" else _INVOICE},
         "test_mode": not live,
     }
     return _resource("subscription-invoices", _invoice_number(customer, sale), attributes)

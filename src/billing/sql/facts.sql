@@ -46,3 +46,7 @@ SELECT thing, belongs_to, kind, made_by IS NOT NULL AS decided
 FROM billing.links
 WHERE thing = ANY (%(names)s::text[]) AND kind <> 'same'
 ORDER BY number DESC;
+
+-- name: invoices
+-- Where the invoices of some payments are, as far as their providers said it.
+SELECT thing, fact ->> 'url' AS url FROM billing.facts WHERE kind = 'InvoiceSeen' AND thing = ANY (%(names)s::text[]);

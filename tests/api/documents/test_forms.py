@@ -11,10 +11,14 @@ from api.cli.main import app
 from audit.documents.attachment import attachment_of
 from audit.documents.pages import pdf_of
 from audit.documents.verifying import check_document, named_key
+from audit.verify.offline import Trusting, verify_path
+from audit.verify.report import HOLDS, UNCHECKED
 from ledger.proof.notes import SigningKey, VerifyingKey
 from tests.api.documents.test_receipts import opened, paid, receipt, text_of
+from tests.api.documents.tiny_font import tiny_font
 from tests.api.stage import refused
 from tests.postgres import TestServers
+from tests.proof.evidence import Silence
 from tests.service import service_here
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "documents"
@@ -58,6 +62,24 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(b"%PDF-1.7\n")
     assert CliRunner().invoke(app, ["verify", "invoice.pdf"]).exit_code == 1
     assert CliRunner().invoke(app, ["verify", "invoice.pdf", "--since", "latest"]).exit_code == 3
+
+
+def test_names_are_printed_with_the_fonts_of_a_folder(servers: TestServers, tmp_path: Path) -> None:
+    """Those of the printer have no Chinese. The document is PDF/A, and whoever has the fonts verifies it."""
+    server, name, fonts = servers.get("embedded"), "李小龍 株式会社", tmp_path / "fonts"
+    assert server is not None
+    fonts.mkdir()
+    (fonts / "tiny.ttf").write_bytes(tiny_font("Tiny Squares", name))
+    settings = {"CREDIT_LEDGER_FONT_DIR": str(fonts)}
+    with server.database() as conninfo, service_here(conninfo, tmp_path, settings=settings) as service:
+        account = opened(service, name)
+        pdf = receipt(service, account, paid(service, account)).content
+    assert name in text_of(pdf)
+    assert b"<pdfaid:part>3</pdfaid:part>" in pdf
+    path = tmp_path / "receipt.pdf"
+    path.write_bytes(pdf)
+    assert verify_path(path, Trusting(fonts=[fonts]), Silence()).status == HOLDS
+    assert verify_path(path, Trusting(), Silence()).status == UNCHECKED
 
 
 @pytest.mark.parametrize(("logo", "status"), [(PIXEL, 200), (b"<svg this is none", 503)])

@@ -135,6 +135,16 @@ def test_invoices_have_numbers_without_a_gap(selling: Service, tmp_path: Path) -
     assert f"Number {begin}-2" in text
 
 
+def test_the_buyer_is_who_they_were_when_they_paid(selling: Service) -> None:
+    account = opened(selling, "Ada Lovelace")
+    position = paid(selling, account)
+    assert Ask("update", account, {"description": "Grace Hopper"}).post(selling, "u").status_code == 201
+    text = text_of(receipt(selling, account, position).content)
+    assert "Ada Lovelace" in text
+    assert "Grace Hopper" not in text
+    assert "Grace Hopper" in text_of(statement(selling, account).content)
+
+
 def test_a_merchant_of_record_writes_the_invoice(selling: Service) -> None:
     account = opened(selling)
     position = paid(selling, account, "lemonsqueezy")

@@ -31,6 +31,7 @@ ALL = {
     "holds": "/v1/accounts/{}/holds",
     "payments": "/v1/accounts/{}/payments",
     "receipt": "/v1/accounts/{}/payments/pay-1/receipt.pdf",
+    "invoice": "/v1/accounts/{}/payments/pay-1/invoice",
     "one grant": "/v1/accounts/{}/grants/grt_2",
     "one hold": "/v1/accounts/{}/holds/hld_5",
     "one payment": "/v1/accounts/{}/payments/pay-1",

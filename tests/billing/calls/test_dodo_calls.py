@@ -121,6 +121,10 @@ MADE: dict[str, tuple[Callable[[DodoCalls], Any], Callable[[Any], Any]]] = {
         lambda calls: calls.again("sub_41"),
         lambda dodo: dodo.payments.list(subscription_id="sub_41", page_size=10, page_number=0),
     ),
+    "a payment, for its invoice": (
+        lambda calls: calls.invoice("pay_41_1_0"),
+        lambda dodo: dodo.payments.retrieve("pay_41_1_0"),
+    ),
     "a payment": (collected, lambda dodo: dodo.payments.retrieve("pay_41_1_0")),
     "payments": (collected, lambda dodo: dodo.payments.list(created_at_gte=SINCE, page_size=100, page_number=0)),
     "refunds": (collected, lambda dodo: dodo.refunds.list(created_at_gte=SINCE, page_size=100, page_number=0)),

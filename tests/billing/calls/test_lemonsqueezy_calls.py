@@ -105,6 +105,11 @@ CASES: dict[str, tuple[Callable[[LemonSqueezyCalls], Any], list[Asked]]] = {
         lambda calls: calls.cancel("41", "period_end", "k"),
         [("DELETE", SUBSCRIPTION, [], None)],
     ),
+    "getOrder": (lambda calls: calls.invoice("order:41001"), [("GET", "/v1/orders/41001", [], None)]),
+    "getSubscriptionInvoice": (
+        lambda calls: calls.invoice("invoice:41001"),
+        [("GET", "/v1/subscription-invoices/41001", [], None)],
+    ),
     "listSubscriptionInvoices": (
         lambda calls: calls.again("subscription:41"),
         [

@@ -98,6 +98,9 @@ class Registrar:
             raise ProviderFailed("The answer was lost.", provider=self.provider)
         return self._answers[key]
 
+    async def invoice(self, payment_id: str) -> str | None:
+        return None
+
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         raise NotImplementedError
 

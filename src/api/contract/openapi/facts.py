@@ -137,6 +137,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "open_holds_limit_exceeded": _MOST,
     "draws_limit_exceeded": {**_MOST, "covered": int},
     "labels_limit_exceeded": {**_MOST, "labels": int},
+    "statement_too_long": {"limit?": int, "parts?": list[str]},
     "reversals_limit_exceeded": _MOST,
     "disputes_limit_exceeded": _MOST,
     "subscriptions_limit_exceeded": _MOST,

@@ -49,6 +49,7 @@ _OTHERS = {
     f"GET {_ACCOUNT}/deductions/{{deduction_id}}": "get_deduction",
     f"GET {_ACCOUNT}/transfers/{{transfer_id}}": "get_transfer",
     f"GET {_ACCOUNT}/payments/{{payment_id}}/receipt.pdf": "print_receipt",
+    f"GET {_ACCOUNT}/payments/{{payment_id}}/invoice": "find_invoice",
     f"GET {_ACCOUNT}/statements/{{month}}.pdf": "print_statement",
     f"GET {_ACCOUNT}/rollups/daily": "get_daily_usage",
     f"GET {_ACCOUNT}/usage": "get_usage",

@@ -6,17 +6,20 @@ from datetime import UTC, date, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.answers.lists import GrantStatus
+from api.contract.answers.lists import GrantStatus, PaymentsAnswer
 from api.dashboard.current_user import user_of
 from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
 from api.http.billing.changes import changing_of
 from api.http.documents.documents import documents_of
+from api.http.documents.invoices import invoices_of
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
 from api.http.queries.reads import reads_of
+from audit.documents.payment_figures import MERCHANTS_OF_RECORD, PROVIDERS
 from billing.changes.receipts import Operation
+from billing.provider_invoices import Paid
 from ledger.domain.events import PaymentStatus
 from ledger.explain.event_titles import GRANT_TITLES
 
@@ -69,6 +72,7 @@ async def billing(request: Request) -> Response:
         tones=TONES,
         months=_months(reads.clock()),
         invoices=lambda provider: documents_of(request).title(provider),
+        sellers=await _sellers(request, payments),
         plan=card,
         plan_words=STATUS_WORDS,
         plan_links=change_links(request, account_id, card),
@@ -76,6 +80,13 @@ async def billing(request: Request) -> Response:
         wishes=wishes,
         wish_words=WISH_WORDS,
     )
+
+
+async def _sellers(request: Request, payments: PaymentsAnswer) -> dict[Paid, str]:
+    """Who sold, for the payments whose own invoices can be looked for, by the provider and the id of the payment."""
+    asked = [Paid(one["provider"], one["payment_id"]) for one in payments["payments"]]
+    found = await invoices_of(request).linked([one for one in asked if one.provider in MERCHANTS_OF_RECORD])
+    return {one: PROVIDERS[one.provider] for one in found}
 
 
 def _months(now: datetime) -> dict[str, str]:

@@ -1,21 +1,22 @@
 """What a document says: which events, which number, who sells, who buys. It asks projections and the log."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from starlette.requests import Request
 
 from api.contract.problems import Problem
+from api.http.documents.months import MonthWanted, too_long
+from api.http.documents.parties import Letterhead, holder_of
 from api.http.documents.press import Press, Ready
 from api.http.queries.query import known_account
 from api.http.queries.reads import Reads, reads_of
 from audit.documents.document import Claims, Kind, Party
-from audit.documents.making import PaymentWanted, payment_evidence, statement_evidence
+from audit.documents.making import MOST_EVENTS, PaymentWanted, payment_evidence, statement_evidence
+from audit.documents.parts import parts_of
 from audit.documents.payment_figures import SELLING
 from audit.documents.printing import printer
 from audit.statements.form import Period
@@ -33,7 +34,6 @@ from ledger.proof.signing_key import CheckpointKeys, KeyMissing
 from ledger.proof.status import checkpoint_keys_in
 from ledger.proof.tree import HoleInLog
 from ledger.proof.walk import Breach
-from ledger.readable_texts import profile_texts
 from ledger.store import decode_event
 from projections.models.balances.projection import BALANCES
 from projections.models.payments.projection import PAYMENTS
@@ -42,23 +42,8 @@ from projections.models.payments.queries import documented as documented_payment
 
 _CANNOT_SIGN = (Breach, BadNote, CannotMake, CheckpointMismatch, FolderBusy, HoleInLog, KeyMissing, OSError)
 _log = logging.getLogger("credit_ledger.documents")
-MOST_EVENTS = 20_000
-"""Of the statement of a whole account: its proof has a kilobyte for each."""
-_MOST_LINES, _LONGEST = 8, 200
-"""Lines of an address, and characters of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letterhead:
-    """What the settings say about documents: the seller, and notes below the amounts."""
-
-    seller: Party | None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def party(self) -> Party:
-        """The seller as documents name it."""
-        return self.seller or Party("The operator of this service")
+MOST_OF_ACCOUNT = 20_000
+"""Events of the statement of a whole account: its proof has a kilobyte for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +74,7 @@ class Documents:
 
         Raises AccountNotFound, PaymentNotFound, PaymentAmbiguous, Problem, NotYetVisible and NotBuilt.
         """
-        found = await _payment(reads, wanted)
+        found = await payment_of(reads, wanted)
         with _signing():
             return await self._receipt(reads, wanted, found)
 
@@ -105,21 +90,25 @@ class Documents:
         kind: Kind = "invoice" if number else "receipt"
         return await self.press.sign(f"{kind}-{number or wanted.payment_id}", kind, evident, claims)
 
-    async def statement(self, reads: Reads, account_id: str, month: str) -> Ready:
-        """The statement of an account for a month (UTC), such as 2026-10. A month that is not over is told so far.
+    async def statement(self, reads: Reads, account_id: str, wanted: MonthWanted) -> Ready:
+        """The statement of an account for a month (UTC), or for some of its days. Time that is not over is told so far.
 
-        Raises AccountNotFound, and Problem for a month that is too long.
+        Raises AccountNotFound, and Problem for a time that is too long.
         """
         await known_account(reads.ledger, account_id)
+        begin, end = wanted.bounds
         with _signing():
-            evident = await statement_evidence(
-                reads.ledger.log, await self._checkpoint_keys(reads), account_id, month_of(month)
-            )
+            log, keys = reads.ledger.log, await self._checkpoint_keys(reads)
+            try:
+                evident = await statement_evidence(log, keys, account_id, Period(begin, end), MOST_EVENTS)
+            except TooLong:
+                parts = await parts_of(log, account_id, begin, end, MOST_EVENTS)
+                raise too_long(wanted, parts, MOST_EVENTS) from None
             newest = await reads.ledger.current.newest_event(account_id)
             assert newest is not None, "the account exists"
             holder = await _holder(reads, account_id, newest.version)
             claims = Claims(self._letterhead.party, holder, printer())
-            return await self.press.sign(f"statement-{month}", "statement", evident, claims)
+            return await self.press.sign(wanted.name, "statement", evident, claims)
 
     async def whole_statement(self, reads: Reads, account_id: str) -> bytes:
         """The signed statement of all events of an account, with the readable texts, as JSON. For its holder.
@@ -127,7 +116,7 @@ class Documents:
         Raises AccountNotFound, and Problem when there are too many events, or when it cannot be signed.
         """
         await known_account(reads.ledger, account_id)
-        wanted = StatementRequest(account_id, Period(None, None), texts=True, most=MOST_EVENTS)
+        wanted = StatementRequest(account_id, Period(None, None), texts=True, most=MOST_OF_ACCOUNT)
         with _signing():
             return (await make(reads.ledger.log, await self._checkpoint_keys(reads), wanted, reads.clock())).file
 
@@ -147,20 +136,13 @@ class Documents:
         return self._keys
 
 
-def month_of(month: str) -> Period:
-    """The period of a month (UTC), such as 2026-10."""
-    year, number = map(int, month.split("-"))
-    begin = datetime(year, number, 1, tzinfo=UTC)
-    return Period(begin, begin.replace(year=year + number // 12, month=number % 12 + 1))
-
-
 @contextmanager
 def _signing() -> Iterator[None]:
     """What keeps a document from being signed is for operators, who find it in /readyz too, and not for readers."""
     try:
         yield
     except TooLong as problem:
-        detail = f"A PDF has no room for this month: {problem}. `credit-ledger statement` takes twenty times as many."
+        detail = f"The statement has too many events: {problem}. `credit-ledger statement` takes more of them."
         raise Problem("statement_too_long", detail) from problem
     except _CANNOT_SIGN as problem:
         _log.error("a document cannot be signed: %s", problem)
@@ -179,12 +161,14 @@ async def receipt_of(request: Request, wanted: PaymentOf) -> Ready:
     return await documents_of(request).receipt(reads_of(request), wanted)
 
 
-async def statement_of(request: Request, account_id: str, month: str) -> Ready:
-    """The statement of a month, signed and not yet printed."""
-    return await documents_of(request).statement(reads_of(request), account_id, month)
+async def statement_of(request: Request, account_id: str, wanted: MonthWanted) -> Ready:
+    """The statement of a month, or of some of its days, signed and not yet printed."""
+    return await documents_of(request).statement(reads_of(request), account_id, wanted)
 
 
-async def _payment(reads: Reads, wanted: PaymentOf) -> DocumentedPayment:
+async def payment_of(reads: Reads, wanted: PaymentOf) -> DocumentedPayment:
+    """A payment that was paid. Raises AccountNotFound, PaymentNotFound, PaymentAmbiguous, Problem, NotYetVisible and
+    NotBuilt."""
     async with reads.views.snapshot(PAYMENTS, BALANCES, at_least=wanted.min_position) as moment:
         rows = await documented_payments(moment, wanted.account_id, wanted.payment_id)
     found = [row for row in rows if wanted.provider in (None, row.provider)]
@@ -222,30 +206,8 @@ def _reported_provider(event: Event, first: str) -> str | None:
 
 
 async def _holder(reads: Reads, account_id: str, version: int) -> Party:
-    """The holder of an account, as it described itself when it paid: its metadata may have the name on bills."""
-    log = reads.ledger.log
-    async with log.reader() as reader:
-        account = await reader.load_at(account_id, version)
-    assert account is not None, "it has paid"
-    texts = await profile_texts(log, account, version)
-    bill = (texts.metadata or {}).get("billing")
-    said: dict[str, Any] = bill if isinstance(bill, dict) else {}
-    name = _text(said.get("name")) or _text(texts.description)
-    tax_id, address = _text(said.get("tax_id")), _lines(said.get("address"))
-    return Party(name or account_id, (*address, *([f"Account {account_id}"] if name else [])), tax_id)
-
-
-def _text(value: object) -> str | None:
-    """The first line of a text; None of anything else."""
-    lines = _lines(value)
-    return lines[0] if lines else None
-
-
-def _lines(value: object) -> Sequence[str]:
-    """The lines of a text, or of a list of texts."""
-    texts = value if isinstance(value, list) else [value]
-    lines = [line.strip() for text in texts if isinstance(text, str) for line in text.splitlines()]
-    return tuple(line[:_LONGEST] for line in lines if line)[:_MOST_LINES]
+    now = await reads.ledger.current.of(account_id)
+    return await holder_of(reads.ledger.log, account_id, version, now.account.profile if now else None)
 
 
 async def _plan_name(reads: Reads, plan: str | None) -> str | None:

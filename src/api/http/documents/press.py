@@ -6,16 +6,16 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from api.contract.problems import Problem
 from audit.documents.document import Claims, Kind
+from audit.documents.finished import finished
 from audit.documents.making import Evident, Signed, sign_document
-from audit.documents.pages import pdf_of
-from audit.documents.printing import CannotPrint, LacksGlyphs
+from audit.documents.printing import CannotPrint
 
 AT_ONCE = 2
 """Documents that are printed at the same time: the printer is as fast as the processor."""
@@ -93,12 +93,7 @@ class Press:
         return pdf
 
     def _printed(self, ready: Ready) -> bytes:
-        """The PDF, with other fonts if those of the printer lack a character: then the document says so."""
-        try:
-            return pdf_of(ready.signed.verified, ready.signed.attachment)
-        except LacksGlyphs:
-            again = sign_document(ready.kind, ready.evident, replace(ready.claims, fonts="others"))
-            return pdf_of(again.verified, again.attachment, self._folders)
+        return finished(ready.kind, ready.evident, ready.claims, ready.signed, self._folders)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._asked >= WAITING:

@@ -1,23 +1,26 @@
 """The routes of documents."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from api.contract.bodies import ONE_LINE
-from api.contract.problems import invalid
 from api.http.cached_document import has_tag
 from api.http.documents.documents import PaymentOf, documents_of, receipt_of, statement_of
+from api.http.documents.months import DAYS, MONTH, MonthWanted, check_begun
 from api.http.documents.press import Ready
 from api.http.json_answer import AnswerRoute
 from api.http.queries.query import PROBLEMS, AccountId, Parameters, Visible, now_of, problems, problems_of
+from audit.documents.document import PaymentEvents
+from audit.documents.payment_figures import MERCHANTS_OF_RECORD
 from ledger.domain.commands import MAX_ID
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 PaymentId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
-MONTH = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 Month = Annotated[str, Path(pattern=MONTH, description="a month (UTC)", examples=["2026-10"])]
 _NO_PDF = (
     *("overloaded", "unavailable", "storage_full", "projection_unavailable", "query_timeout"),
@@ -33,14 +36,20 @@ _PDF: dict[int | str, dict[str, Any]] = {
 }
 
 
-class _Receipt(Visible):
+class WhosePayment(Visible):
+    """Whose payment it is."""
+
     provider: str | None = Field(
         None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE, description="needed when several have used the id"
     )
 
 
-class _Nothing(Parameters):
-    pass
+class _PartOfMonth(Parameters):
+    days: str | None = Field(
+        None,
+        pattern=DAYS,
+        description="the first and the last day, such as 1-15, of a month that is too long for one file",
+    )
 
 
 @router.get(
@@ -50,11 +59,15 @@ class _Nothing(Parameters):
     summary="The receipt or the invoice of a payment, as PDF with its own proof",
 )
 async def receipt(
-    request: Request, account_id: AccountId, payment_id: PaymentId, query: Annotated[_Receipt, Query()]
+    request: Request, account_id: AccountId, payment_id: PaymentId, query: Annotated[WhosePayment, Query()]
 ) -> Response:
-    """An invoice for a bank transfer, if the settings name the seller; a receipt for any other payment."""
+    """An invoice for a bank transfer, if the settings name the seller; a receipt for any other payment.
+
+    `Link` leads to the invoice that the provider wrote, where that is the merchant of record.
+    """
     wanted = PaymentOf(account_id, payment_id, query.provider, query.min_position)
-    return await pdf_response(request, await receipt_of(request, wanted))
+    ready = await receipt_of(request, wanted)
+    return await pdf_response(request, ready, _link(ready))
 
 
 @router.get(
@@ -64,28 +77,30 @@ async def receipt(
     summary="The statement of a month, as PDF with its own proof",
 )
 async def statement(
-    request: Request, account_id: AccountId, month: Month, query: Annotated[_Nothing, Query()]
+    request: Request, account_id: AccountId, month: Month, query: Annotated[_PartOfMonth, Query()]
 ) -> Response:
     """A month that is not over is told so far; one that has not begun is refused."""
-    check_begun(month, now_of(request))
-    return await statement_response(request, account_id, month)
+    return await statement_response(request, account_id, MonthWanted(month, query.days))
 
 
-async def statement_response(request: Request, account_id: str, month: str) -> Response:
-    """The statement of a month, as soon as there is room for it."""
+async def statement_response(request: Request, account_id: str, wanted: MonthWanted) -> Response:
+    """The statement of a month, or of some of its days, as soon as there is room for it. Raises Problem."""
+    check_begun(wanted, now_of(request))
     async with documents_of(request).press.room_for_statement():
-        return await pdf_response(request, await statement_of(request, account_id, month))
+        return await pdf_response(request, await statement_of(request, account_id, wanted))
 
 
-def check_begun(month: str, now: datetime) -> None:
-    """Refuse a month that has not begun. Raises Problem."""
-    if month > f"{now:%Y-%m}":
-        raise invalid("month", "must not be in the future")
+def _link(ready: Ready) -> dict[str, str]:
+    """The header that leads from our receipt to the invoice of whoever sold; empty where that is not a provider."""
+    evidence = ready.evident.evidence
+    if isinstance(evidence, PaymentEvents) and evidence.provider in MERCHANTS_OF_RECORD:
+        return {"link": f'<invoice?provider={evidence.provider}>; rel="related"'}
+    return {}
 
 
-async def pdf_response(request: Request, ready: Ready) -> Response:
-    """The answer: the PDF, or 304 if the client has it."""
-    headers = {"etag": ready.tag, "cache-control": "private, no-cache"}
+async def pdf_response(request: Request, ready: Ready, more: Mapping[str, str] = _NO_MORE) -> Response:
+    """The answer with `more` headers: the PDF, or 304 if the client has it."""
+    headers = {"etag": ready.tag, "cache-control": "private, no-cache", **more}
     if has_tag(request.headers.get("if-none-match", ""), ready.tag):
         return Response(status_code=304, headers=headers)
     name = "".join(one if one.isascii() and (one.isalnum() or one in "._-") else "_" for one in ready.name)
