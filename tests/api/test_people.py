@@ -243,7 +243,7 @@ def test_a_person_takes_everything_away(club: Club) -> None:
     assert not [secret for secret in (iris["token"], PASSWORD) if secret in files["person.json"].decode()]
     assert "A poem" in files["entries.csv"].decode()
     assert len(files["entries.csv"].decode().strip().split("\r\n")) == 3
-    key = VerifyingKey.parse(from_file(files["statement.json"]).statement.verifying_key)
+    key = VerifyingKey.parse(from_file(files["statement.json"]).content.verifying_key)
     proven = check_statement(files["statement.json"], [key]).statement
     assert (proven.account_id, [*proven.texts.values()]) == (account, [{"description": "A poem"}])
     assert [*club.ask("POST", "/api/user/export", iris["token"]).json()] == [*asked.json()]
