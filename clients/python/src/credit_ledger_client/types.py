@@ -2154,6 +2154,16 @@ class IntervalFields(TypedDict):
 
 
 @final
+class InvoiceAnswer(TypedDict):
+    """Where the invoice of a payment is that its provider wrote, the merchant of record."""
+
+    account_id: str
+    payment_id: str
+    provider: str
+    url: str
+
+
+@final
 class LabelsLimitExceededProblem(TypedDict):
     """Too many labels."""
 
@@ -4531,6 +4541,8 @@ class StatementTooLongProblem(TypedDict):
     status: Literal[422]
     code: Literal["statement_too_long"]
     detail: str
+    limit: NotRequired[int]
+    parts: NotRequired[list[str]]
 
 
 @final
