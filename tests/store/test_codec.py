@@ -1,10 +1,10 @@
 """Bytes: what was ever stored stays readable, and is written the same way for ever."""
 
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import orjson
 import pytest
@@ -16,7 +16,9 @@ from ledger.store.records.codec import (
     TOPICS,
     Stored,
     decode,
+    decode_event,
     decode_snapshot,
+    decode_uncounted,
     encode,
     encode_snapshot,
 )
@@ -75,6 +77,19 @@ def test_the_librarys_mapper_contract() -> None:
     mapper = LedgerMapper()
     stored = Stored("user-1", 5, SAMPLES["CreditsDeducted"], METADATA)
     assert mapper.to_domain_event(mapper.to_stored_event(stored)) == stored
+
+
+def test_what_nobody_has_a_use_for_is_left_out_and_nothing_else() -> None:
+    left_out = set()
+    for event in SAMPLES.values():
+        topic, state = encode(event, METADATA)
+        names = [name for name in ("counts", "price") if getattr(event, name, None) is not None]
+        left_out.update(names)
+        assert decode_event(topic, state) == event
+        without: dict[str, Any] = dict.fromkeys(names)
+        expected: Event = replace(cast("Any", event), **without)
+        assert decode_uncounted(topic, state) == expected
+    assert left_out == {"counts", "price"}
 
 
 def test_unknown_events_are_not_skipped() -> None:

@@ -112,7 +112,7 @@ async def streams(
 
 
 def read(rows: Sequence[StoredRow | Record], decode: Callable[[str, bytes], Event] = decode_event) -> list[Logged]:
-    """Decode stored rows, with `decode_uncounted` when nobody has a use for counts. Raises UnreadableEvent."""
+    """Decode stored rows, with `decode_uncounted` where counts and prices are of no use. Raises UnreadableEvent."""
     events = []
     for row in rows:
         position, account_id, version, topic, state = row[:5]

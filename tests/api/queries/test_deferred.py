@@ -22,7 +22,7 @@ from ledger.service import Ledger
 from ledger.store import EventLog, Feed, read
 from tests.commands import command
 from tests.conftest import Clock
-from tests.dashboard.guests import ROOT, operator
+from tests.dashboard.guests import ROOT, all_leave, operator
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 from tests.store.asking import open_account, submission
@@ -44,6 +44,7 @@ def shop(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iter
         assert running.post(f"/v1/accounts/{account}/payments", {**paid, "grant": grant}).status_code == 201
         assert running.post(f"/v1/accounts/{account}/deductions", {"amount": 300}, key="d").status_code == 201
         yield running
+        all_leave()
 
 
 def test_the_route_the_page_and_the_file_say_what_the_export_says(shop: Service, tmp_path: Path) -> None:
