@@ -99,13 +99,16 @@ def http_load(
     word: str = "account",
     members: int = 0,
     asked: str = ONE_CREDIT,
+    keys: Path | None = None,
 ) -> Figure:
     """wrk on a service: `commands` in each request, or (0) deductions by themselves, with the fields of `asked`.
 
-    The names of the accounts begin with `word`, and each deduction names one of so many `members`, or (0) none.
+    The names of the accounts begin with `word`, and each deduction names one of so many `members`, or (0) none. With
+    a file of `keys`, one of each account, each deduction comes with the verification of one.
     """
     meter = _Meter(stand, stand.ours if service.rival.ours else stand.yardstick, service.pid)
     arguments = [str(accounts), str(commands), stand.fresh_prefix(), stand.api_key, word, str(members), asked]
+    arguments += [] if keys is None else [str(keys)]
     result = _wrk(SCRIPT, service, connections, seconds, arguments)
     figure = meter.figure(result["requests"] * max(commands, 1), result["microseconds"] / 1e6)
     return replace(figure, p99=result["p99"] / 1e3)

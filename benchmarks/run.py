@@ -33,6 +33,7 @@ from benchmarks.measures.receipts import receipts
 from benchmarks.measures.sign_ins import sign_ins
 from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
+from benchmarks.measures.verify import verify
 from benchmarks.measures.webhooks import webhooks
 from benchmarks.pace import ACCOUNTS, FULL, QUICK, Pace
 from benchmarks.progress import Spoiled, say
@@ -45,6 +46,7 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "hot": hot,
     "limits": limits,
     "priced": priced,
+    "verify": verify,
     "batch": batch,
     "webhooks": webhooks,
     "receipts": receipts,
@@ -72,6 +74,7 @@ UNDER_LOAD = {
     "hot",
     "limits",
     "priced",
+    "verify",
     "batch",
     "imports",
     "latency",
@@ -82,7 +85,7 @@ UNDER_LOAD = {
     "growth",
 }
 """Those that need wrk."""
-APART = {"cold-start", "growth", "limits", "priced", "receipts", "webhooks"}
+APART = {"cold-start", "growth", "limits", "priced", "receipts", "verify", "webhooks"}
 """Those with accounts of their own."""
 
 

@@ -133,7 +133,9 @@ def _stand(folder: Path, conninfo: str) -> Stand:
 def _prepare_ledger(conninfo: str) -> str:
     """Tables without rows, and an API key."""
     migrate(conninfo, COMPONENTS)
-    return create_key(conninfo, "benchmark", ["ledger:write", "ledger:manage", "ledger:read"])
+    return create_key(
+        conninfo, "benchmark", ["ledger:write", "ledger:manage", "ledger:read", "keys:verify", "people:write"]
+    )
 
 
 def _load_yardstick(conninfo: str, api_key: str) -> str:

@@ -34,9 +34,15 @@ def priced(bench: Bench) -> None:
         for number in range(2 * bench.pace.rounds + 1):
             for word in sorted(turns, reverse=number % 2 == 1):
                 say(f"priced, round {number} of {2 * bench.pace.rounds}: {word}")
-                seconds = bench.pace.seconds if number else bench.pace.warm_up
-                load = {"connections": CONNECTIONS, "seconds": seconds, "accounts": ACCOUNTS}
-                figure = http_load(bench.stand, service, **load, word=word, asked=ASKED[word])
+                figure = http_load(
+                    bench.stand,
+                    service,
+                    connections=CONNECTIONS,
+                    seconds=bench.pace.seconds if number else bench.pace.warm_up,
+                    accounts=ACCOUNTS,
+                    word=word,
+                    asked=ASKED[word],
+                )
                 if number:  # the first round warms up
                     turns[word].append(figure)
         _report(bench, turns["plain"], turns["priced"])

@@ -38,7 +38,7 @@ from api.http.json_answer import answers_of
 from api.http.methods import methods_at
 from api.http.own_data import export
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.people import audit, auth, own_audit, profile, usage, user
+from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, usage, user
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries import things as single_things
 from api.http.queries.reads import Reads
@@ -74,7 +74,7 @@ from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
-from api.wiring import Wiring, dashboard_options, documents_in
+from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts
 from audit.revenue.reading import RevenueReading
 from billing.errors import BillingRefused
 from billing.prices.current import CurrentPrices
@@ -86,8 +86,8 @@ from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import RefusalCounter
-from people.api_keys import KeyRing
 from people.errors import AccessRefused
+from people.keys.ring import KeyRing
 from people.rate_limits import RateLimits
 from people.secrets import cursor_key
 from people.sessions import SessionWatch
@@ -114,14 +114,15 @@ def create_app(
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock, restarts = agreed_clock(), restarts or Restarts()
     ledger = _ledger(settings, conninfo, clock, group)
-    keys = KeyRing(ledger.log, clock, _admin_key(settings), _rate_limits(settings))
+    keys = KeyRing(ledger.log, clock, _admin_key(settings), *_rate_limits(settings))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
     refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
     prices = CurrentPrices(ledger.log, clock, timedelta(days=settings.back_dating_days))
     defaults = _defaults(settings, prices)
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
+    endpoint = CommandEndpoint(ledger, keys, defaults, refusals, _ways_out(settings, ledger))
     wiring = Wiring(
-        endpoint := CommandEndpoint(ledger, keys, defaults, refusals, _ways_out(settings, ledger)),
+        endpoint,
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
         Health(ledger, clock, *watched, restarts, processes, start, Draining(), settings.ops_port is not None),
@@ -137,9 +138,9 @@ def create_app(
         documents_in(settings),
         prices,
         RevenueReading(ledger.log),
+        *keys_of_accounts(settings, ledger, keys, endpoint),
     )
-    duties = {**_duties(settings, ledger, conninfo), "refusals": refusals.run, **received.work}
-    duties["erasing"] = Erasing(wiring.people).run
+    duties = {"refusals": refusals.run, **received.work, "erasing": Erasing(wiring.people).run}
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:
@@ -149,7 +150,7 @@ def create_app(
             await prices.refresh()
             await received.inbox.read_key()
             wiring.reads.cursors.use(await cursor_key(ledger.log))
-            work = {**_background(settings, wiring), **duties}
+            work = {**_background(settings, wiring), **_duties(settings, ledger, conninfo), **duties}
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with _obeying_signals(settings, wiring.health, follower):
@@ -212,7 +213,7 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, earned, estimates, invoices, prices, receipts, receiving, webhooks
-    people = auth, user, profile, export, usage, own_audit, audit
+    people = auth, user, profile, export, usage, own_audit, audit, account_keys, own_keys
     parts = (*_QUERIES, *billing, health, portal_sessions, *people, single_things)
     for part in parts:
         app.include_router(part.router)
@@ -244,10 +245,11 @@ def _ways_out(settings: Settings, ledger: Ledger) -> WaysOut:
     return WaysOut(ledger.log, settings.public_url and settings.public_url.rstrip("/"), settings.billing_url)
 
 
-def _rate_limits(settings: Settings) -> RateLimits | None:
-    """The limits of all keys, shared with the other workers; None when there is no limit."""
-    shared = os.environ.get(SHARED_RATES)
-    return RateLimits(settings.rate_limit, Path(shared) if shared else None) if settings.rate_limit else None
+def _rate_limits(settings: Settings) -> tuple[RateLimits | None, RateLimits]:
+    """The limits of all keys, shared with the other workers: by the second, if there is one; and that of each key."""
+    path = os.environ.get(SHARED_RATES)
+    shared = Path(path) if path else None
+    return RateLimits(settings.rate_limit, shared) if settings.rate_limit else None, RateLimits(1, shared, window=60)
 
 
 @asynccontextmanager
@@ -264,9 +266,8 @@ def _with_path_prefix(settings: Settings, app: FastAPI, wiring: Wiring) -> ASGIA
     """The application below the path prefix, if there is one, for the pages of other origins too, if there are any."""
     routes = [route for part in _QUERIES for route in part.router.routes]
     queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.request_ids)
-    hot_path = HotPath(
-        app, wiring.endpoint, wiring.batches, queries, wiring.webhooks, wiring.keys, wiring.health.draining, pages=ROOT
-    )
+    commands = wiring.endpoint, wiring.batches, wiring.verifications
+    hot_path = HotPath(app, *commands, queries, wiring.webhooks, wiring.keys, wiring.health.draining, pages=ROOT)
     served = CrossOrigin(hot_path, settings.origins) if settings.origins else hot_path
     if not settings.path_prefix:
         return served

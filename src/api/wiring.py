@@ -9,6 +9,7 @@ from api.dashboard.options import Options
 from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
+from api.http.commands.verification_endpoint import VerificationEndpoint
 from api.http.documents.documents import Documents
 from api.http.documents.parties import letterhead_of
 from api.http.documents.press import Press
@@ -27,7 +28,9 @@ from billing.inbox.inbox import Inbox
 from billing.manual.payments import Payments
 from billing.prices.current import CurrentPrices
 from billing.provider_invoices import ProviderInvoices
-from people.api_keys import KeyRing
+from ledger.service import Ledger
+from people.keys.issuing import Keys
+from people.keys.ring import KeyRing
 from people.oidc.words import SignsInAtProvider
 from people.sessions import SessionWatch
 from people.sign_in.people import People
@@ -62,11 +65,20 @@ class Wiring:
     documents: Documents
     prices: CurrentPrices
     revenue: RevenueReading
+    verifications: VerificationEndpoint
+    account_keys: Keys
 
     def attach_to(self, app: Starlette) -> None:
         """Set the parts as the state of an application, each under its own name, where its routes find them."""
         for part in self.__slots__:
             setattr(app.state, part, getattr(self, part))
+
+
+def keys_of_accounts(
+    settings: Settings, ledger: Ledger, keys: KeyRing, endpoint: CommandEndpoint
+) -> tuple[VerificationEndpoint, Keys]:
+    """What verifies keys of accounts, and what makes them."""
+    return VerificationEndpoint(ledger, keys, endpoint), Keys(ledger.log, ledger.clock, settings.key_brand)
 
 
 def documents_in(settings: Settings) -> Documents:

@@ -1,7 +1,8 @@
-"""The log of API keys: who made and revoked them. Each entry has the hash of the one before it.
+"""The log of API keys: who made, changed, rotated and revoked them. Each entry has the hash of the one before it.
 
-The functions of sql/0003_key_log.sql write it. `read_key_log` verifies it, and compares the keys with it, so that a key
-that was changed in its table is found. The log does not say when a key was used: that is no administration.
+The functions of sql/0003_key_log.sql and sql/0009_keys.sql write it. `read_key_log` verifies it, and compares the keys
+with it, so that a key that was changed in its table is found. The log does not say when a key was used: that is no
+administration.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,10 @@ GENESIS = bytes(32)
 """The hash before the first entry."""
 SQL = queries("people", "sql/key_log.sql")
 _ADMINISTERED = ("prefix", "sha256", "name", "scopes", "created_at", "expires_at", "revoked_at")
-_TIMES = frozenset({"created_at", "expires_at", "revoked_at"})
+_SINCE_ACCOUNTS = ("account_id", "member", "made_by", "rate_per_minute", "disabled_at", "replaces")
+"""What keys have had since accounts have keys too; nothing before."""
+_TIMES = frozenset({"created_at", "expires_at", "revoked_at", "disabled_at"})
+_COMPARED = (*_ADMINISTERED, "key_id", *_SINCE_ACCOUNTS)
 
 
 class KeyLog(NamedTuple):
@@ -30,7 +34,7 @@ class KeyLog(NamedTuple):
 
 
 Key = dict[str, Any]
-"""What an entry, or a row of the keys, says about a key: the values of _ADMINISTERED."""
+"""What an entry, or a row of the keys, says about a key: the values of _COMPARED."""
 
 
 async def read_key_log(connection: psycopg.AsyncConnection[Any]) -> KeyLog | None:
@@ -58,7 +62,8 @@ def judged(entries: Sequence[dict[str, Any]], keys: Sequence[Key]) -> KeyLog:
 
 def _read(key: Key) -> Key:
     """A key in JSON, with the types of Python."""
-    values = {name: _time(key[name]) if name in _TIMES else key[name] for name in _ADMINISTERED}
+    found = dict.fromkeys(_SINCE_ACCOUNTS) | {"key_id": key["prefix"]} | key
+    values = {name: _time(found[name]) if name in _TIMES else found[name] for name in _COMPARED}
     return values | {"sha256": bytes.fromhex(key["sha256"])}
 
 
@@ -72,7 +77,7 @@ def _differences(logged: dict[str, Key], keys: dict[str, Key]) -> Iterable[str]:
     for prefix in sorted(keys.keys() - logged.keys()):
         yield f"the API key {prefix} is not in the log of API keys"
     for prefix in sorted(keys.keys() & logged.keys()):
-        for name in _ADMINISTERED:
+        for name in _COMPARED:
             expected, found = logged[prefix][name], keys[prefix][name]
             if found != expected:
                 was, now = _shown(expected), _shown(found)

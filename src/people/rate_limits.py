@@ -1,8 +1,8 @@
-"""Rate limits: how many commands a second an API key may send, over all workers of a service.
+"""Rate limits: how many commands an API key may send in a second, or in a minute, over all workers of a service.
 
-A key has a bucket that holds a second's worth of commands. What is stored of it is one number: the moment at which it
-is full again, on the clock of the machine. A request is admitted when the bucket is not empty, and takes as many
-commands out of it as it brings, so that a batch larger than the bucket is paid for by waiting afterwards.
+A key has a bucket that holds as many commands. What is stored of it is one number: the moment at which it is full
+again, on the clock of the machine. A request is admitted when the bucket is not empty, and takes as many commands out
+of it as it brings, so that a batch larger than the bucket is paid for by waiting afterwards.
 
 Workers share the buckets in a file that all of them map into memory. A bucket is changed under a lock of the file that
 is tried and never waited for: a worker that was stopped in the middle must not stop the others. See
@@ -21,7 +21,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
-_BUCKETS = 8_192
+_BUCKETS = 131_072
 """Keys that have a bucket of their own; further ones share those of others."""
 _BUCKET = Struct("=Qd")  # the tag of the key, and when the bucket is full again, in seconds
 _TRIES = 50
@@ -29,7 +29,7 @@ _NOBODY = 0
 
 
 class Allowance(NamedTuple):
-    """What a key may do: `limit` commands a second, `remaining` now, all of them again after `reset` seconds.
+    """What a key may do: `limit` commands in a window, `remaining` now, all of them again after `reset` seconds.
 
     `wait` is the number of seconds after which it may send a command again; 0 if it may now. The last command was
     `admitted` or not.
@@ -46,18 +46,22 @@ class RateLimits:
     """The buckets of all keys, of this process alone or of all that share a file."""
 
     def __init__(
-        self, per_second: int, shared: Path | None = None, clock: Callable[[], float] = time.monotonic
+        self, limit: int, shared: Path | None = None, clock: Callable[[], float] = time.monotonic, window: float = 1.0
     ) -> None:
-        self._limit = per_second
+        """`limit` commands in `window` seconds. Those that share a file call their buckets by different names."""
+        self._limit = limit
+        self._window = window
         self._clock = clock
         self._file = None if shared is None else os.open(shared, os.O_RDWR | os.O_CLOEXEC)
         size = _BUCKETS * _BUCKET.size
         self._memory: bytearray | mmap.mmap = bytearray(size) if self._file is None else mmap.mmap(self._file, size)
         self._places: dict[str, int] = {}
 
-    def take(self, name: str, commands: int = 1, *, more: bool = False) -> Allowance:
+    def take(self, name: str, commands: int = 1, *, more: bool = False, limit: int | None = None) -> Allowance:
         """Take commands from the bucket of a key, unless it is empty. `more` says that the request was admitted with
-        its first command: then the bucket may be empty, but must not owe anything."""
+        its first command: then the bucket may be empty, but must not owe anything. `limit` is that of this key."""
+        limit = limit or self._limit
+        rate = limit / self._window
         place = self._places.get(name)
         if place is None:
             place = self._places[name] = self._find(name)
@@ -65,14 +69,18 @@ class RateLimits:
         with self._locked(place):
             now = self._clock()
             tag, full_at = _BUCKET.unpack_from(self._memory, place)
-            taken = max(full_at - now, 0.0) * self._limit
-            admitted = taken + needed <= self._limit + 1e-6
+            taken = max(full_at - now, 0.0) * rate
+            admitted = taken + needed <= limit + 1e-6
             if admitted:
                 taken += commands
-                _BUCKET.pack_into(self._memory, place, tag, now + taken / self._limit)
-        left = self._limit - taken
-        wait = max(1 - left, 0.0) / self._limit
-        return Allowance(self._limit, max(int(left + 1e-6), 0), taken / self._limit, wait, admitted)
+                _BUCKET.pack_into(self._memory, place, tag, now + taken / rate)
+        left = limit - taken
+        wait = max(1 - left, 0.0) / rate
+        return Allowance(limit, max(int(left + 1e-6), 0), taken / rate, wait, admitted)
+
+    def give_back(self, name: str) -> None:
+        """Put one command back into the bucket of a key: it was none of those that are limited."""
+        self.take(name, -1, more=True)
 
     def _find(self, name: str) -> int:
         """The place of the bucket of a key. Its first command anywhere makes it."""

@@ -32,6 +32,7 @@ from ledger.postgres.connecting import connect_async
 from ledger.postgres.migrations import migrate
 from ledger.postgres.named_sql import queries
 from people.api_keys import create_key
+from people.keys.issuing import MOST_KEYS
 from tests.api.club import PASSWORD, Club
 from tests.api.conftest import under_contract
 from tests.api.stage import (
@@ -86,7 +87,7 @@ MORE: dict[int, set[str]] = {
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
         *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),
-        *("checkout_not_found", "price_book_not_found"),
+        *("checkout_not_found", "price_book_not_found", "key_not_found"),
     },
     405: {"method_not_allowed"},
     408: {"body_timeout"},
@@ -110,7 +111,7 @@ MORE: dict[int, set[str]] = {
         "subscriptions_limit_exceeded",
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
         *("catalog_limit_exceeded", "price_not_found", "statement_too_long"),
-        "password_too_weak",
+        *("password_too_weak", "usage_conflicts_with_key", "keys_limit_exceeded"),
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
@@ -377,6 +378,20 @@ def checkout(kind: str, *, price: str | None = None, subscribed: bool = False, *
 
 
 PAST_BOOK: Json = {"rates": [{"charges": [{"charge": "flat", "credits": 1}]}], "effective_at": "2020-01-01T00:00:00Z"}
+
+
+def new_key(service: Service, account: str) -> httpx.Response:
+    return service.post("/v1/keys", {"account_id": account, "name": "a key"})
+
+
+def usage_of_another_key(service: Service, account: str) -> httpx.Response:
+    key = new_key(service, account).json()["key"]
+    body = {"amount": 1, "task_id": "t", "usage": {"key": "another"}}
+    return service.client.post(
+        f"/v1/accounts/{account}/deductions", json=body, headers={"Authorization": f"Bearer {key}"}
+    )
+
+
 REQUESTS: dict[str, Produce] = {
     "transfer_not_found": lambda service, account: service.post(
         f"/v1/accounts/{account}/transfers/trf_404/reversals", {}, **{"Idempotency-Key": "k"}
@@ -480,6 +495,9 @@ REQUESTS: dict[str, Produce] = {
     "limit_not_found": one("allowance", limit_id="none"),
     "usage_required": body("meter", usage={"metric": "rag_query"}),
     "usage_conflicts_with_hold": other_usage,
+    "usage_conflicts_with_key": usage_of_another_key,
+    "keys_limit_exceeded": lambda service, account: [new_key(service, account) for _ in range(MOST_KEYS + 1)][-1],
+    "key_not_found": lambda service, account: service.client.delete("/v1/keys/00000000"),
     "limits_limit_exceeded": limits(
         49, Ask("limits", "", {"source": "one more", "limits": [{"limit_id": "more", "amount": 1}]})
     ),

@@ -129,6 +129,8 @@ ALLOWED = {
     "/v1/webhooks/a/retry": "OPTIONS, POST",
     "/v1/accounts/a/subscriptions/p%2Fq": "OPTIONS, POST",
     "/v1/accounts/a/subscription": "GET, HEAD, OPTIONS",
+    "/v1/keys": "GET, HEAD, OPTIONS, POST",
+    "/v1/keys/00000000/rotation": "OPTIONS, POST",
     "/api/auth/login": "OPTIONS, POST",
     "/api/user/sessions": "DELETE, GET, HEAD, OPTIONS",
     "/api/user/sessions/1": "DELETE, OPTIONS",

@@ -81,6 +81,8 @@ QUERIES = {
         for name in ("current", "history", "analytics")
     },
     "/api/audit": {200, 401, 403, 404, 422, 500, 503},
+    "/v1/keys": {200, 401, 403, 422, 429, 500, 503},
+    "/api/keys": {200, 401, 403, 404, 422, 500, 503},
     "/healthz": {200},
     "/readyz": {200, 503},
     "/metrics": {200, 404},
@@ -125,6 +127,16 @@ PEOPLE = {
     ("post", "/api/user/export"): {202, 401, 403, 404, 422, 429, 500, 503},
     ("delete", "/api/user/sessions"): {200, 401, 403, 404, 422, 500, 503},
     ("delete", "/api/user/sessions/{session_id}"): {200, 401, 403, 404, 422, 500, 503},
+    ("post", "/api/keys"): BODY | {201, 401, 403},
+    ("patch", "/api/keys/{key_id}"): BODY | {200, 401, 403},
+    ("delete", "/api/keys/{key_id}"): {200, 401, 403, 404, 422, 500, 503},
+    ("post", "/api/keys/{key_id}/rotation"): BODY | {200, 401, 403},
+    ("post", "/v1/keys"): BODY | {201, 401, 403},
+    ("patch", "/v1/keys/{key_id}"): BODY | {200, 401, 403},
+    ("delete", "/v1/keys/{key_id}"): {200, 401, 403, 404, 422, 429, 500, 503},
+    ("post", "/v1/keys/{key_id}/rotation"): BODY | {200, 401, 403},
+    ("post", "/v1/keys/verifications"): BODY - {404} | {200, 401, 403},
+    ("post", "/v1/keys/revocations"): BODY - {404} | {202},
 }
 CONTRACT = [
     *PEOPLE,
@@ -269,7 +281,7 @@ def test_every_route_says_how_it_can_fail() -> None:
     for (method, path), found in operations_of(the_document()).items():
         statuses = {int(status) for status in found["responses"]}
         assert 414 in statuses
-        statuses -= {414, 408} if method in {"post", "put"} else {414}
+        statuses -= {414, 408} if method in {"patch", "post", "put"} else {414}
         if (method, path) in PEOPLE:
             assert statuses == PEOPLE[method, path], path
         elif method == "get":
@@ -310,9 +322,9 @@ def test_everything_below_v1_asks_for_a_key() -> None:
     scheme = the_document()["components"]["securitySchemes"]["key"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for (method, path), found in operations_of(the_document()).items():
-        is_signed = (method, path) == ("post", "/v1/webhooks/{name}")
+        in_body = (method, path) in {("post", "/v1/webhooks/{name}"), ("post", "/v1/keys/revocations")}
         session = HAS_SESSION.get(route_name(method.upper(), path), False)
-        assert bool(found["security"]) == (session or (path.startswith("/v1/") and not is_signed))
+        assert bool(found["security"]) == (session or (path.startswith("/v1/") and not in_body))
         assert (found["security"] == [{"session": []}]) == session
 
 

@@ -32,6 +32,7 @@ def addresses(account: str) -> list[Address]:
         "webhook_id": "whk_1",
         "export_id": "exp_1",
         "checkout_id": "chk_1",
+        "key_id": "00000000",
         "subscription_id": "sub-1",
         "month": "2026-10",
         "version": "1",

@@ -12,6 +12,7 @@ from api.dashboard.sign_in import SHOWN_AS_OVER
 from people.api_keys import create_key, revoke_key
 from tests.api.stage import eventually
 from tests.dashboard.guests import ROOT, guest, operator, person, portal_link, signing_in, token_in
+from tests.keys import prefix_of
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, Service
 
@@ -173,7 +174,7 @@ def test_an_operator_comes_in_with_a_key_and_stays_as_long_as_it_is_good(service
     account = service.open_account(permanent=7)
     assert user.get(account_page(account)).status_code == 200
     assert key not in str(user.cookies)
-    revoke_key(service.conninfo, key.split("_")[1])
+    revoke_key(service.conninfo, prefix_of(key))
     eventually(lambda: user.get(account_page(account)).status_code == 401)
 
 

@@ -83,9 +83,7 @@ def _as_json(key: ApiKey) -> dict[str, object]:
 
 
 def _state(key: ApiKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "active" if key.usable(datetime.now(UTC)) else "expired"
+    return key.state(datetime.now(UTC))
 
 
 def _day(at: datetime | None) -> str:

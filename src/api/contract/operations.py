@@ -90,9 +90,14 @@ class Operation:
         return getattr(body, self.own_key, None) if self.own_key else None
 
     @cached_property
+    def route(self) -> str:
+        """Its name in the tables of scopes."""
+        return f"POST {self.path}"
+
+    @cached_property
     def scopes(self) -> Scopes:
         """The scopes of which a caller needs one, alone and in a batch."""
-        return ROUTES[f"POST {self.path}"]
+        return ROUTES[self.route]
 
     @cached_property
     def path_ids(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write"
+VERIFY, KEYS = "keys:verify", "people:write"
 
 MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
@@ -17,6 +18,8 @@ MEANINGS = {
     "record and refund payments, and their disputes; change subscriptions; set limits",
     AUDIT: "events with their metadata and reasons, explanations, and the audit log of people, teams and keys",
     PORTAL: "links for account holders, to the dashboard and to the page of their provider; and checkouts",
+    VERIFY: "verify the keys of accounts, and spend with them",
+    KEYS: "make, change, rotate and revoke the keys of accounts",
 }
 """Each scope and what it allows, apart from `admin`, which allows everything."""
 
@@ -117,12 +120,18 @@ ROUTES: dict[str, Scopes] = {
     "POST /v1/webhooks/{webhook_id}/retry": ADMIN,
     "POST /v1/webhooks/{webhook_id}/match": ADMIN,
     "POST /v1/webhooks/{webhook_id}/dismiss": ADMIN,
+    "GET /v1/keys": (KEYS,),
+    "POST /v1/keys": (KEYS,),
+    "PATCH /v1/keys/{key_id}": (KEYS,),
+    "DELETE /v1/keys/{key_id}": (KEYS,),
+    "POST /v1/keys/{key_id}/rotation": (KEYS,),
+    "POST /v1/keys/verifications": (VERIFY,),
+    "POST /v1/keys/revocations": OPEN,  # whoever has a key may end it
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
 }
 """Every route of the OpenAPI document."""
-
 
 PEOPLE: dict[str, bool] = {
     "POST /api/auth/register": False,
@@ -151,6 +160,11 @@ PEOPLE: dict[str, bool] = {
     "GET /api/usage/history": True,
     "GET /api/usage/analytics": True,
     "GET /api/audit": True,
+    "GET /api/keys": True,
+    "POST /api/keys": True,
+    "PATCH /api/keys/{key_id}": True,
+    "DELETE /api/keys/{key_id}": True,
+    "POST /api/keys/{key_id}/rotation": True,
 }
 """Every route below /api, which takes no API key, and whether it needs the session of a person who signed in here."""
 

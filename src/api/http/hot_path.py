@@ -1,5 +1,5 @@
-"""The hot path: deductions, batches, queries about one account and webhooks are answered without the framework, because
-they are the most frequent."""
+"""The hot path: deductions, batches, verifications of keys, queries about one account and webhooks are answered without
+the framework, because they are the most frequent."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -12,6 +12,7 @@ from api.contract.problems import Problem
 from api.http.billing.receiving import WebhookEntrance
 from api.http.commands.batch_endpoint import BatchEndpoint
 from api.http.commands.command_endpoint import CommandEndpoint
+from api.http.commands.verification_endpoint import VerificationEndpoint
 from api.http.draining import CLOSE, Draining, saying_close
 from api.http.methods import HeadAndOptions
 from api.http.query_routes import QueryRoutes
@@ -23,12 +24,12 @@ from api.http.requests.replies import Reply, problem_reply, send_reply
 from api.http.requests.request import BODY_READ, check_query, headers_of
 from api.http.requests.request_body import ClientLeft
 from api.http.requests.request_ids import GIVEN, HEADER, NamesAnswers, answering, usable
-from people.api_keys import KeyRing
+from people.keys.ring import KeyRing
 
 MAX_REQUESTS = 8_192
 """The number of concurrent requests of a process, open streams included. Further ones are refused."""
 _ALWAYS_ANSWERED = frozenset({"/healthz", "/readyz", "/metrics"})
-_WITH_BODY = frozenset({"POST", "PUT"})
+_WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
 """The methods of requests that have a body."""
 _FIRST_REFUSAL = 400
 """The smallest status of answers for which a body may not be read. The server then ends the connection, because what
@@ -37,7 +38,7 @@ ends at that moment, and get no answer."""
 
 
 class HotPath:
-    """Answers deductions, batches, queries of one account and webhooks itself; other requests go to the framework.
+    """Answers deductions, batches, verifications, queries of one account and webhooks itself; the framework the rest.
 
     Both ways give the same answers: a test compares them. Query strings that are too large are refused here, before
     anything parses them, except those of `pages`, which answer with a page, and those below /v1, which ask for the key
@@ -49,6 +50,7 @@ class HotPath:
         app: FastAPI,
         endpoint: CommandEndpoint,
         batches: BatchEndpoint,
+        verifications: VerificationEndpoint,
         queries: QueryRoutes,
         webhooks: WebhookEntrance,
         keys: KeyRing,
@@ -61,6 +63,7 @@ class HotPath:
         )
         self._endpoint = endpoint
         self._batches = batches
+        self._verifications = verifications
         self._queries = queries
         self._webhooks = webhooks
         self._is_limited = keys.rates is not None
@@ -105,6 +108,9 @@ class HotPath:
                         return
                 elif path == "/v1/batch":
                     await self._reply(scope, self._batches.batch(scope, receive), send)
+                    return
+                elif path == "/v1/keys/verifications":
+                    await self._reply(scope, self._verifications.reply(scope, receive), send)
                     return
                 elif path.startswith("/v1/webhooks/") and path[13:] and "/" not in path[13:]:
                     provider = path[13:].replace(SLASH, "/") if encoded else path[13:]

@@ -17,7 +17,7 @@ from api.http.requests.callers import CALLER, authenticate
 from api.http.requests.replies import as_problem, problem_reply, send_reply
 from api.http.requests.request import headers_of
 from api.http.requests.request_ids import RequestIds
-from people.api_keys import KeyRing
+from people.keys.ring import KeyRing
 
 _ACCOUNTS = "/v1/accounts/"
 _ONE = f"{_ACCOUNTS}{{account_id}}/"

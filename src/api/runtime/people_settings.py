@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+from people.secret_format import BRAND
+
 Registration = Literal["open", "invited", "off"]
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 _ISSUER = r"^(https://[^\s/?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^\s?#]*)?$"
@@ -70,6 +72,13 @@ class PeopleSettings(ProviderSettings):
         description="who may have a password here: `open`, everybody with a mailbox; `invited`, those who have one "
         "already; `off`, nobody: people come from the product. Default: `open` with the embedded database and a host "
         "of this machine alone, else `off`",
+    )
+    key_brand: str = Field(
+        "clu",
+        max_length=20,
+        pattern=BRAND,
+        description="how the API keys of people begin: `luna_sk` makes `luna_sk_...`; those of services begin with "
+        "`clk_`",
     )
     trusted_proxies: str | None = Field(
         None,

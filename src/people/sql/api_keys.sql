@@ -1,12 +1,28 @@
 -- name: all_keys
 -- Every key, newest last.
-SELECT prefix, sha256, name, scopes, created_at, expires_at, revoked_at, last_used_at
+SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
+       rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role
 FROM people.api_keys
 ORDER BY created_at, prefix;
 
+-- name: newest_keys
+-- Those that changed last, for a process that begins.
+SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
+       rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role, sha256, changed
+FROM people.api_keys
+ORDER BY changed DESC LIMIT %(limit)s;
+
+-- name: changed_keys
+-- Those that changed after a change, the first ones first.
+SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
+       rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role, sha256, changed
+FROM people.api_keys
+WHERE changed > %(seen)s ORDER BY changed LIMIT %(limit)s;
+
 -- name: find_key
 -- One key by its hash.
-SELECT prefix, sha256, name, scopes, created_at, expires_at, revoked_at, last_used_at
+SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
+       rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role, sha256, changed
 FROM people.api_keys
 WHERE sha256 = %(sha256)s;
 
@@ -19,3 +35,31 @@ SELECT people.revoke_key(%(prefix)s);
 
 -- name: touch_keys
 SELECT people.touch_keys(%(prefixes)s);
+
+-- name: make_key
+SELECT people.make_key(%(prefix)s, %(sha256)s, %(name)s, %(scopes)s, %(at)s, %(expires_at)s, %(account_id)s, %(member)s,
+                       %(made_by)s, %(rate_per_minute)s, %(most)s) AS made;
+
+-- name: change_key
+SELECT people.change_key(%(key_id)s, %(account_id)s, %(name)s, %(rate_per_minute)s, %(expires_at)s, %(disabled)s,
+                         %(at)s) AS changed;
+
+-- name: rotate_key
+SELECT people.rotate_key(%(key_id)s, %(account_id)s, %(prefix)s, %(sha256)s, %(at)s, %(ends_at)s) AS rotated;
+
+-- name: end_keys
+SELECT people.end_keys(%(account_id)s, %(key_id)s, %(member)s, %(at)s) AS ended;
+
+-- name: listed_keys
+-- The newest secret of each key, the newest key first: those of an account, of a member of it, or one; with `services`
+-- those of services too.
+SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
+       rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role
+FROM people.api_keys AS k
+WHERE (%(services)s OR k.account_id IS NOT NULL)
+  AND (%(account_id)s::text IS NULL OR k.account_id = %(account_id)s)
+  AND (%(member)s::text IS NULL OR k.member = %(member)s)
+  AND (%(key_id)s::text IS NULL OR k.key_id = %(key_id)s)
+  AND NOT EXISTS (SELECT FROM people.api_keys AS later WHERE later.key_id = k.key_id AND later.replaces = k.prefix)
+ORDER BY k.revoked_at IS NOT NULL, k.created_at DESC, k.prefix
+LIMIT %(limit)s;

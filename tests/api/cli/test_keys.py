@@ -12,6 +12,7 @@ from people.api_keys import create_key
 from tests.api.conftest import under_contract
 from tests.api.stage import eventually, refused
 from tests.commands import Finished, command
+from tests.keys import prefix_of
 from tests.service import ADMIN_KEY, PLAIN, Service, running_service, wait_for
 
 PATIENCE = 60
@@ -47,7 +48,7 @@ def test_a_key_is_made_used_listed_and_ended(service: Service, account: str) -> 
 
     listing = command_line(service.conninfo, "list", "--json")
     [found] = [each for each in as_json(listing) if each["name"] == "nightly job"]
-    assert found["prefix"] == key.split("_")[1]
+    assert found["prefix"] == prefix_of(key)
     assert (found["scopes"], found["state"]) == (["ledger:read"], "active")
     for_people = command_line(service.conninfo, "list").out
     assert f"{found['prefix']}  active" in for_people

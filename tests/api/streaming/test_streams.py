@@ -25,6 +25,7 @@ from tests.api.contract import Contract
 from tests.api.stage import OPERATIONS, Ask, asks, eventually, field_errors, fresh, refused, staged
 from tests.api.streaming.ear import EVERYTHING, ask, listening, log_after, stream_of
 from tests.dashboard.guests import all_leave, person, token_in
+from tests.keys import prefix_of
 from tests.long_form import times
 from tests.postgres import TestServer, TestServers, owner
 from tests.service import ADMIN_KEY, PLAIN, Service, ServiceProcess, running_service, service_here
@@ -210,7 +211,7 @@ def test_a_silent_stream_shows_signs_of_life_and_ends_with_its_key(service: Serv
             stack.enter_context(listening(service, stream_of(account), key=key))
             for key in (ADMIN_KEY, revoked, expired)
         ]
-        revoke_key(service.conninfo, revoked.split("_")[1])
+        revoke_key(service.conninfo, prefix_of(revoked))
         assert stay.next().comment == "heartbeat"
         assert all(ear.ends() for ear in ending)
         Ask("freeze", account).post(service, "k")
@@ -221,7 +222,7 @@ def test_a_revoked_key_is_told_nothing_more(service: Service) -> None:
     key = create_key(service.conninfo, "to be revoked", ["ledger:read"])
     account = service.open_account(permanent=10)
     with listening(service, key=key) as ear:
-        revoke_key(service.conninfo, key.split("_")[1])
+        revoke_key(service.conninfo, prefix_of(key))
         eventually(lambda: ask(service, stream_of(account), key, last=2**52).status_code == 401)
         Ask("deduct", account, {"amount": 1}).post(service, "k")
         with pytest.raises(StopIteration):
@@ -419,7 +420,7 @@ def test_one_key_cannot_take_the_places_of_another(service: Service) -> None:
 def test_a_silent_stream_ends_within_a_second_or_two_of_its_key(service: Service) -> None:
     key = create_key(service.conninfo, "revoked", ["ledger:read"])
     with listening(service, key=key) as ear:
-        assert revoke_key(service.conninfo, key.split("_")[1])
+        assert revoke_key(service.conninfo, prefix_of(key))
         began = time.monotonic()
         assert ear.ends()
         assert time.monotonic() - began < HEARTBEAT_OF_STREAMS / 2  # no heartbeat was waited for

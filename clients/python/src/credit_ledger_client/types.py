@@ -62,6 +62,18 @@ class AccountFrozenProblem(TypedDict):
 
 
 @final
+class AccountKeyBody(TypedDict):
+    """Make a key of an account."""
+
+    name: str
+    scopes: NotRequired[list[Literal["read", "write", "admin"]]]
+    expires_in_days: NotRequired[int | None]
+    rate_limit: NotRequired[int | None]
+    account_id: str
+    member: NotRequired[str | None]
+
+
+@final
 class AccountNotFoundProblem(TypedDict):
     """There is no such account."""
 
@@ -2164,6 +2176,114 @@ class InvoiceAnswer(TypedDict):
 
 
 @final
+class KeyAnswer(TypedDict):
+    """A key."""
+
+    id: str
+    name: str
+    key_prefix: str
+    scopes: list[str]
+    is_active: bool
+    state: Literal["active", "expired", "disabled", "revoked"]
+    rate_limit: int | None
+    last_used_at: str | None
+    created_at: str | None
+    expires_at: str | None
+    account_id: str | None
+    member: str | None
+    made_by: str | None
+
+
+@final
+class KeyChangesBody(TypedDict):
+    """Change a key."""
+
+    name: NotRequired[str | None]
+    is_active: NotRequired[bool | None]
+    rate_limit: NotRequired[int | None]
+    expires_in_days: NotRequired[int | None]
+
+
+@final
+class KeyFields(TypedDict):
+    """A key, without its secret."""
+
+    id: str
+    name: str
+    key_prefix: str
+    scopes: list[str]
+    is_active: bool
+    state: Literal["active", "expired", "disabled", "revoked"]
+    rate_limit: int | None
+    last_used_at: str | None
+    created_at: str | None
+    expires_at: str | None
+    account_id: str | None
+    member: str | None
+    made_by: str | None
+
+
+@final
+class KeyNotFoundProblem(TypedDict):
+    """There is no such key."""
+
+    type: Literal["urn:credit-ledger:problem:key_not_found"]
+    title: str
+    status: Literal[404]
+    code: Literal["key_not_found"]
+    detail: str
+    key_id: str
+
+
+@final
+class KeyVerificationAnswer(TypedDict):
+    """What a key is, and what became of the command."""
+
+    valid: bool
+    code: Literal["valid", "not_found", "expired", "revoked", "disabled", "missing_scope", "rate_limited", "refused"]
+    key_id: NotRequired[str]
+    account_id: NotRequired[str]
+    member: NotRequired[str | None]
+    role: NotRequired[str | None]
+    scopes: NotRequired[list[str]]
+    expires_at: NotRequired[str | None]
+    rate_limit: NotRequired[api__contract__people__keys__RateFields | None]
+    command: NotRequired[dict[str, Any]]
+    problem: NotRequired[ProblemDocument]
+
+
+@final
+class KeyVerificationBody(TypedDict):
+    """Verify a key, and carry out at most one command on its account."""
+
+    key: str
+    scope: NotRequired[Literal["read", "write", "admin"] | None]
+    deduct: NotRequired[DeductBody | None]
+    hold: NotRequired[HoldBody | None]
+    meter: NotRequired[MeterBody | None]
+    idempotency_key: NotRequired[str | None]
+
+
+@final
+class KeysAnswer(TypedDict):
+    """The keys of an account, those that are not revoked first, the newest first."""
+
+    keys: list[KeyFields]
+
+
+@final
+class KeysLimitExceededProblem(TypedDict):
+    """Too many API keys."""
+
+    type: Literal["urn:credit-ledger:problem:keys_limit_exceeded"]
+    title: str
+    status: Literal[422]
+    code: Literal["keys_limit_exceeded"]
+    detail: str
+    limit: int
+
+
+@final
 class LabelsLimitExceededProblem(TypedDict):
     """Too many labels."""
 
@@ -2709,6 +2829,36 @@ class MissingScopeProblem(TypedDict):
     code: Literal["missing_scope"]
     detail: str
     scope: str
+
+
+@final
+class NewKeyAnswer(TypedDict):
+    """A key with its secret."""
+
+    id: str
+    name: str
+    key_prefix: str
+    scopes: list[str]
+    is_active: bool
+    state: Literal["active", "expired", "disabled", "revoked"]
+    rate_limit: int | None
+    last_used_at: str | None
+    created_at: str | None
+    expires_at: str | None
+    account_id: str | None
+    member: str | None
+    made_by: str | None
+    key: str
+
+
+@final
+class NewKeyBody(TypedDict):
+    """Make a key."""
+
+    name: str
+    scopes: NotRequired[list[Literal["read", "write", "admin"]]]
+    expires_in_days: NotRequired[int | None]
+    rate_limit: NotRequired[int | None]
 
 
 @final
@@ -3710,7 +3860,7 @@ class PriceBookAnswer(TypedDict):
     created_by: str
     created_at: str
     rate_count: int
-    rates: list[RateFields]
+    rates: list[api__contract__answers__billing__prices__RateFields]
 
 
 @final
@@ -3998,18 +4148,6 @@ class RateBody(TypedDict):
 
 
 @final
-class RateFields(TypedDict):
-    """A rate:"""
-
-    provider: str
-    model: str
-    metric: str
-    charges: list[ChargeFields]
-    minimum: str
-    free: list[str]
-
-
-@final
 class RateGlobs(TypedDict):
     """What the rate that fits is for."""
 
@@ -4028,6 +4166,8 @@ class RateLimitedProblem(TypedDict):
     code: Literal["rate_limited"]
     detail: str
     limit: NotRequired[int]
+    remaining: NotRequired[int]
+    resets_at: NotRequired[str]
 
 
 @final
@@ -4433,6 +4573,13 @@ class Reversed(TypedDict):
 
 
 @final
+class RevocationBody(TypedDict):
+    """Revoke the key that is sent."""
+
+    key: str
+
+
+@final
 class Roi(TypedDict):
     """What it cost and brought."""
 
@@ -4473,6 +4620,13 @@ class RollOverFields(TypedDict):
 
     cap: int
     periods: int
+
+
+@final
+class RotationBody(TypedDict):
+    """Give a key another secret."""
+
+    grace_seconds: NotRequired[int]
 
 
 @final
@@ -5241,6 +5395,20 @@ class UsageConflictsWithHoldProblem(TypedDict):
 
 
 @final
+class UsageConflictsWithKeyProblem(TypedDict):
+    """The usage is not that of the API key."""
+
+    type: Literal["urn:credit-ledger:problem:usage_conflicts_with_key"]
+    title: str
+    status: Literal[422]
+    code: Literal["usage_conflicts_with_key"]
+    detail: str
+    field: str
+    value: str
+    expected: str
+
+
+@final
 class UsageCounts(TypedDict):
     """How much was used, by the metrics of usage."""
 
@@ -5532,6 +5700,27 @@ class WrongField(TypedDict):
     limits: NotRequired[dict[str, int | str]]
 
 
+@final
+class api__contract__answers__billing__prices__RateFields(TypedDict):
+    """A rate:"""
+
+    provider: str
+    model: str
+    metric: str
+    charges: list[ChargeFields]
+    minimum: str
+    free: list[str]
+
+
+@final
+class api__contract__people__keys__RateFields(TypedDict):
+    """What a key may still do by its own rate."""
+
+    limit: int
+    remaining: int
+    resets_at: str
+
+
 CaptureBody: TypeAlias = CaptureBodyUnpriced | CaptureBodyPriced
 CheckoutBody: TypeAlias = CheckoutBodyPlan | CheckoutBodyPackage
 DeductBody: TypeAlias = DeductBodyAmount | DeductBodyPriced
@@ -5583,6 +5772,7 @@ ProblemInBatch: TypeAlias = (
     | SubscriptionsLimitExceededProblem
     | UsageRequiredProblem
     | UsageConflictsWithHoldProblem
+    | UsageConflictsWithKeyProblem
     | LimitsLimitExceededProblem
     | AllowancesLimitExceededProblem
     | CountersLimitExceededProblem

@@ -19,6 +19,7 @@ from api.contract.openapi.problem_schemas import announce, problem_response, pro
 from api.contract.openapi.schemas import SCHEMAS, Schema, schemas_of, split, tidy_parameter, titled
 from api.contract.operations import ALL_OPERATIONS
 from api.contract.people.bodies import PEOPLE_BODIES
+from api.contract.people.keys import KEY_BODIES
 from api.contract.scopes import MEANINGS, PEOPLE, ROUTES, Scopes, route_name
 from billing.plans import Package, Plan
 
@@ -81,7 +82,7 @@ def _complete(method: str, path: str, operation: Schema) -> None:
     for parameter in operation.get("parameters", ()):
         tidy_parameter(parameter)
     responses = operation["responses"]
-    for status in (408, 414) if method in {"post", "put"} else (414,):  # the problems of all routes
+    for status in (408, 414) if method in {"patch", "post", "put"} else (414,):  # the problems of all routes
         responses[str(status)] = problem_response(status)
     announce(method, path, responses)
     if (example := EXAMPLES.get(operation["operationId"])) is not None:
@@ -107,7 +108,13 @@ def _scope_sentence(scopes: Scopes) -> str:
 
 def _schemas(made_by_framework: dict[str, Schema], of_queries: Iterable[type]) -> dict[str, Schema]:
     """What routes name by reference."""
-    bodies: list[type] = [*(one.body for one in ALL_OPERATIONS.values()), *_BODIES, *_CHANGES, *PEOPLE_BODIES]
+    bodies: list[type] = [
+        *(one.body for one in ALL_OPERATIONS.values()),
+        *_BODIES,
+        *_CHANGES,
+        *PEOPLE_BODIES,
+        *KEY_BODIES,
+    ]
     answers: list[type] = [*of_queries, *ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     found, facts = schemas_of(bodies, answers, types_of_facts())
     by_framework = {name: titled(name, schema) for name, schema in made_by_framework.items()}

@@ -15,24 +15,26 @@ _TAKES = ("insufficient_credits", "draws_limit_exceeded", *_COUNTS)
 _ROOM = ("balance_limit_exceeded", "open_lots_limit_exceeded")
 _ENDED = ("hold_not_found", "hold_already_captured", "hold_already_released", "hold_expired", "hold_disputed")
 _PRICED = ("price_not_found",)
+_OF_KEY = ("usage_conflicts_with_key",)
 
 REFUSALS: Mapping[str, Sequence[str]] = {
     "open": (*_CLOSED, "account_exists_with_different_body", *_ROOM),
     "update": (*_CLOSED, "labels_limit_exceeded"),
     "grant": (*_CLOSED, "coming_grants_limit_exceeded", *_ROOM),
-    "deduct": (*_STANDING, "occurred_at_out_of_bounds", *_PRICED, *_TAKES),
+    "deduct": (*_STANDING, "occurred_at_out_of_bounds", *_OF_KEY, *_PRICED, *_TAKES),
     "reverse": (
         "deduction_not_found",
         "reversals_limit_exceeded",
         "amount_exceeds_deduction",
         "balance_limit_exceeded",
     ),
-    "hold": (*_STANDING, "open_holds_limit_exceeded", *_PRICED, *_TAKES),
+    "hold": (*_STANDING, "open_holds_limit_exceeded", *_OF_KEY, *_PRICED, *_TAKES),
     "capture": (
         *_STANDING,
         *_ENDED,
         "occurred_at_out_of_bounds",
         "usage_conflicts_with_hold",
+        *_OF_KEY,
         "amount_exceeds_hold",
         *_PRICED,
         *_TAKES,
@@ -66,7 +68,7 @@ REFUSALS: Mapping[str, Sequence[str]] = {
     "reopen": ("account_frozen",),
     "limits": (*_CLOSED, "limits_limit_exceeded"),
     "allowance": (*_CLOSED, "limit_not_found", "allowances_limit_exceeded"),
-    "meter": (*_STANDING, "occurred_at_out_of_bounds", *_COUNTS),
+    "meter": (*_STANDING, "occurred_at_out_of_bounds", *_OF_KEY, *_COUNTS),
     "transfer": (*_STANDING, "insufficient_credits", "draws_limit_exceeded", *_ROOM),
     "merge": (*_STANDING, *_ROOM),
     "transfer_reversal": (

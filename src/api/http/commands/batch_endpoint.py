@@ -24,7 +24,7 @@ from api.http.commands.command_endpoint import (
     refusal_for,
     take_account_id,
 )
-from api.http.requests.callers import require
+from api.http.requests.own_account import admit
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request import MAX_BATCH_BODY, check_key, headers_of, is_dry_run, read_body
 from ledger.commit.submission import ExpectedVersions, Outcome, Overloaded, Recorded, Submission, Unavailable
@@ -59,7 +59,7 @@ class BatchEndpoint:
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
         headers = headers_of(scope)
-        key = await self._commands.authorized(scope, headers, COMMANDS)
+        key = await self._commands.authorized(scope, headers, "POST /v1/batch", COMMANDS)
         dry_run = is_dry_run(scope)
         body = await read_body(scope, headers, receive, MAX_BATCH_BODY)
         atomic, items = await read_large_batch(body, lambda fields, n: self._item(fields, key, f"{request_id}/{n}"))
@@ -85,7 +85,7 @@ class BatchEndpoint:
         operation = OPERATIONS.get(name) if isinstance(name := fields.pop("op", None), str) else None
         if operation is None:
             raise invalid("op", f"must be one of {', '.join(OPERATIONS)}")
-        require(key, operation.scopes)
+        admit(key, operation.route, operation.scopes)
         account_id = take_account_id(fields) if operation.opens else fields.pop("account_id", None)
         if not isinstance(account_id, str):
             raise invalid("account_id", "must be a string")

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from api.contract.answers.answering import answer
+from api.contract.bodies import Body
 from api.contract.operations import Defaults, Operation
 from api.contract.problems import Problem, from_refusal
 from api.contract.scopes import READ, Scopes
@@ -19,7 +20,8 @@ from api.contract.validation import validated
 from api.http import metrics
 from api.http.commands.ways_out import WaysOut
 from api.http.requests.ambiguity import check_unambiguous
-from api.http.requests.callers import CALLER, authenticate, require
+from api.http.requests.callers import CALLER, authenticate
+from api.http.requests.own_account import admit, check_own_account, in_own_name
 from api.http.requests.rate_headers import count
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request import (
@@ -40,7 +42,8 @@ from ledger.domain.errors import BatchRefused, PaymentOfAnotherAccount, Refusal
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
 from measures.refusals import RefusalCounter
-from people.api_keys import ApiKey, KeyRing
+from people.api_keys import ApiKey
+from people.keys.ring import KeyRing
 
 JSON = (b"content-type", b"application/json")
 REPLAYED = (b"idempotent-replayed", b"true")
@@ -75,7 +78,7 @@ class CommandEndpoint:
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
     ) -> Reply:
         headers = headers_of(scope)
-        key = await self.authorized(scope, headers, operation.scopes)
+        key = await self.authorized(scope, headers, operation.route, operation.scopes)
         dry_run = is_dry_run(scope)
         expected = expected_versions(headers, scope)
         named = idempotency_key(headers)
@@ -99,11 +102,11 @@ class CommandEndpoint:
         ways = await self.ways_out.of(refusal, account_id, root_path)
         return problem.with_facts(ways_out=ways) if ways else problem
 
-    async def authorized(self, scope: Scope, headers: Headers, scopes: Scopes) -> ApiKey:
+    async def authorized(self, scope: Scope, headers: Headers, route: str, scopes: Scopes) -> ApiKey:
         """The caller's key. Nothing else of the request is looked at before. Raises AccessRefused and Problem."""
         key: ApiKey | None = scope.get(CALLER)
         key = key or await authenticate(self._keys, scope, headers)
-        require(key, scopes)
+        admit(key, route, scopes)
         if scope["query_string"]:
             check_query(scope["query_string"])
         check_unambiguous(scope, headers)
@@ -138,6 +141,23 @@ class CommandEndpoint:
     ) -> Submission:
         """Make a submission for the committer. Raises Problem or Refusal for a field that is not valid."""
         body = validated(operation.body, fields)
+        return self.submission_of(operation, account_id, ids, body, named, expected, key, request_id)
+
+    def submission_of(
+        self,
+        operation: Operation,
+        account_id: str,
+        ids: Mapping[str, str],
+        body: Body,
+        named: str | None,
+        expected: ExpectedVersions | None,
+        key: ApiKey,
+        request_id: str,
+    ) -> Submission:
+        """The same, of a body. A key of an account acts on that alone, in its own name. Raises Problem or Refusal."""
+        if key.account_id is not None:
+            check_own_account(key, account_id)
+            body = in_own_name(key, body)
         check_account_id(account_id)
         for name in operation.path_ids:
             check_id(name, ids[name])

@@ -49,7 +49,7 @@ class MoveEndpoint:
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
     ) -> Reply:
         headers = headers_of(scope)
-        key = await self._commands.authorized(scope, headers, operation.scopes)
+        key = await self._commands.authorized(scope, headers, operation.route, operation.scopes)
         dry_run = is_dry_run(scope)
         expected = expected_versions(headers, scope)
         named = idempotency_key(headers)

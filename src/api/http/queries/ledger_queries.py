@@ -161,7 +161,7 @@ async def _events(ledger: Ledger, rows: list[StoredRow]) -> list[StoredEvent]:
 
 @router.get(
     "/v1/accounts/{account_id}/receipts/{operation}/{key:path}",
-    responses=problems(401, 403, 422, 429, 500, 503) | problems_of("receipt_not_found"),
+    responses=problems(401, 403, 422, 429, 500, 503) | problems_of("account_not_found", "receipt_not_found"),
     tags=["queries"],
     summary="The receipt of an idempotency key",
 )

@@ -18,7 +18,7 @@ from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.periods import UnknownZone, zone
 from ledger.service import Ledger
-from people.api_keys import KeyRing
+from people.keys.ring import KeyRing
 from projections.models.days import FIRST_DATE, LAST_DATE
 from projections.models.views import Answered, Shared, Snapshot
 

@@ -14,11 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.contract.scopes import ROUTES, route_name
 from api.http.requests.ambiguity import check_unambiguous, parameters_of
-from api.http.requests.callers import CALLER, authenticate, caller_of, needs_key, require
+from api.http.requests.callers import CALLER, authenticate, caller_of, needs_key
 from api.http.requests.encoded_slashes import restore_ids
+from api.http.requests.own_account import admit, check_own_account
 from api.http.requests.replies import as_problem, problem_reply, send_reply
 from api.http.requests.request import check_query, headers_of
-from people.api_keys import KeyRing
+from people.keys.ring import KeyRing
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -53,15 +54,18 @@ class ScopedRoute(APIRoute):
         """The handler behind the check."""
         assert self.methods is not None
         [method] = self.methods
-        scopes, answer = ROUTES[route_name(method, self.path)], self.handler()
+        name, answer = route_name(method, self.path), self.handler()
+        scopes = ROUTES[name]
 
         async def admitted(request: Request) -> Response:
             restore_ids(request.scope)
             if scopes:
-                require(caller_of(request.scope), scopes)
+                key = caller_of(request.scope)
+                admit(key, name, scopes)
                 check_query(request.scope["query_string"])
                 check_unambiguous(request.scope, headers_of(request.scope))
                 parameters_of(request.scope)
+                check_own_account(key, request.path_params.get("account_id", ""))
             return await answer(request)
 
         return admitted

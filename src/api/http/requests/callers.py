@@ -6,14 +6,17 @@ from api.contract.problems import Problem
 from api.contract.scopes import Scopes
 from api.http.requests.rate_headers import count
 from api.http.requests.request import Headers
-from people.api_keys import ApiKey, KeyRing
+from people.api_keys import ApiKey
 from people.errors import AccessRefused
+from people.keys.ring import KeyRing
 
 CALLER = "credit_ledger.caller"
 """The entry of an ASGI scope that has the key of the caller, after api.http.requests.authentication has checked it."""
 _HEADER = b"authorization"
 _DELIVERIES = "/v1/webhooks/"
 """The beginning of the addresses to which payment providers deliver. A signature is their key."""
+_REVOCATIONS = "/v1/keys/revocations"
+"""Where whoever has a key may revoke it. The key is in the body."""
 
 
 def below_v1(path: str) -> bool:
@@ -22,7 +25,9 @@ def below_v1(path: str) -> bool:
 
 
 def needs_key(method: str, path: str) -> bool:
-    """Whether an address answers nobody without a key: all below /v1 but those to which payment providers deliver."""
+    """Whether an address answers nobody without a key: all below /v1 but those of deliveries and of revocations."""
+    if method == "POST" and path == _REVOCATIONS:
+        return False
     if method == "POST" and path.startswith(_DELIVERIES):
         name = path[len(_DELIVERIES) :]
         return not name or "/" in name

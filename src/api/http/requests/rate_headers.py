@@ -3,10 +3,13 @@
 They are those of draft-ietf-httpapi-ratelimit-headers (version 10): structured fields (RFC 9651), one policy by name.
 """
 
+from datetime import timedelta
+
 from starlette.types import Message, Scope, Send
 
-from people.api_keys import ApiKey, KeyRing
+from people.api_keys import ApiKey
 from people.errors import AccessRefused
+from people.keys.ring import KeyRing
 from people.rate_limits import Allowance, seconds
 
 _ALLOWANCE = "credit_ledger.allowance"
@@ -27,7 +30,12 @@ def telling(scope: Scope, send: Send) -> Send:
 
 
 def count(keys: KeyRing, scope: Scope, key: ApiKey, commands: int = 1, *, more: bool = False) -> None:
-    """Count commands of a caller. Raises AccessRefused: rate_limited. `more` are those after the first of a request."""
+    """Count commands of a caller. Raises AccessRefused: rate_limited. `more` are those after the first of a request.
+
+    A key that has a rate of its own counts its requests by that too.
+    """
+    if key.rate_per_minute is not None and not more:
+        _count_request(keys, key)
     if keys.rates is None:
         return
     allowance = keys.rates.take(key.prefix, commands, more=more)
@@ -39,6 +47,19 @@ def count(keys: KeyRing, scope: Scope, key: ApiKey, commands: int = 1, *, more: 
             f"The API key may send {allowance.limit} commands a second; a batch counts as its commands.",
             retry_after=max(1, seconds(allowance.wait)),
             limit=allowance.limit,
+        )
+
+
+def _count_request(keys: KeyRing, key: ApiKey) -> None:
+    allowance = keys.take(key)
+    if allowance is not None and not allowance.admitted:
+        raise AccessRefused(
+            "rate_limited",
+            f"The API key may send {allowance.limit} requests a minute.",
+            retry_after=max(1, seconds(allowance.wait)),
+            limit=allowance.limit,
+            remaining=allowance.remaining,
+            resets_at=keys.now() + timedelta(seconds=allowance.reset),
         )
 
 

@@ -1,6 +1,7 @@
 """Reading of requests without the framework: headers, bodies with a size limit, and strict JSON."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -179,15 +180,23 @@ def _check_media_type(headers: Headers) -> None:
         )
 
 
-def read_json(body: bytes) -> dict[str, Any]:
-    """Parse a JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed."""
+def read_json(body: bytes, within: Iterable[str] = ()) -> dict[str, Any]:
+    """Parse a JSON object; an empty body is an empty object. Raises Problem: malformed_json, validation_failed.
+
+    `within` names the fields that are commands themselves.
+    """
     fields = _read_object(body)
     if repeats_names(body, fields, len(fields)):
         for path, name in repeated_names(body):
             raise name_twice(path, name)
-    if _may_be_rounded(fields) and (places := inexact_numbers(body)):
+    rounded = _may_be_rounded(fields) or any(_may_be_rounded(command) for command in _objects(fields, within))
+    if rounded and (places := inexact_numbers(body)):
         raise _not_exact(places)
     return fields
+
+
+def _objects(fields: dict[str, Any], names: Iterable[str]) -> list[dict[str, Any]]:
+    return [fields[name] for name in names if isinstance(fields.get(name), dict)]
 
 
 def read_batch(body: bytes, first: int = 0) -> tuple[dict[str, Any], dict[int, Problem]]:

@@ -75,7 +75,7 @@ def _projection(one: Projection, at: BuildState | None, end: int) -> Finding | N
 
 def _keys(settings: Settings, keys: list[ApiKey]) -> Finding:
     now = datetime.now(UTC)
-    usable = [key for key in keys if key.usable(now)]
+    usable = [key for key in keys if key.account_id is None and key.usable(now)]
     ending = [key.prefix for key in usable if key.expires_at is not None and key.expires_at - now < _SOON]
     if not usable and settings.admin_key is None:
         advice = f"run `credit-ledger keys create`, or set {variable('admin_key')}"

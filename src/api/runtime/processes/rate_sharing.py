@@ -16,7 +16,7 @@ SHARED_RATES = "CREDIT_LEDGER_SHARED_RATES"
 @contextmanager
 def sharing_rates(settings: Settings) -> Iterator[None]:
     """Until the block ends, workers share their limits. A single worker keeps them in memory."""
-    if settings.workers == 1 or not settings.rate_limit:
+    if settings.workers == 1:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="credit-ledger-rates-") as folder:

@@ -1,0 +1,237 @@
+"""Keys of accounts over HTTP: people and services make them, and they act on their account alone, in its name."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from api.contract.people.own_routes import OWN
+from api.contract.scopes import ROUTES
+from people.api_keys import create_key
+from tests.api.club import Club
+from tests.api.conftest import under_contract
+from tests.api.stage import OPERATIONS, asks, fresh, refused, staged
+from tests.keys import prefix_of
+from tests.postgres import TestServers
+from tests.service import Service, service_here
+
+NAME = {"name": "Production"}
+
+
+@pytest.fixture(scope="module")
+def club(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Club]:
+    server = servers.get("embedded")
+    assert server is not None
+    folder = tmp_path_factory.mktemp("keys")
+    settings = {"CREDIT_LEDGER_REGISTRATION": "open", "CREDIT_LEDGER_KEY_BRAND": "luna_sk"}
+    with server.database() as conninfo, service_here(conninfo, folder, settings=settings) as service:
+        under_contract(service)
+        yield Club(service, folder / "data" / "mail")
+
+
+@pytest.fixture(scope="module")
+def ada(club: Club) -> str:
+    """The token of a person."""
+    return str(club.join("ada")["token"])
+
+
+def asked(club: Club, key: str, method: str, path: str, **options: Any) -> httpx.Response:
+    """A request with a key."""
+    return club.ask(method, path, key, **options)
+
+
+def deduction(club: Club, key: str, account: str, **body: Any) -> httpx.Response:
+    return asked(club, key, "POST", f"/v1/accounts/{account}/deductions", json={"amount": 1, **body})
+
+
+def made(service: Service, account: str, **body: Any) -> dict[str, Any]:
+    """A key of an account, made by the product."""
+    answer = service.post("/v1/keys", {"account_id": account, **NAME, **body})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def until_refused(ask: Any) -> float:
+    """The seconds after which a request is answered 401."""
+    begun = time.monotonic()
+    while ask().status_code != 401:
+        assert time.monotonic() - begun < 20
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+# People ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_person_makes_uses_changes_rotates_and_revokes_a_key(club: Club, ada: str) -> None:
+    """In the shapes of the document that front ends expect."""
+    answer = club.ask("POST", "/api/keys", ada, json={**NAME, "scopes": ["read", "write"], "expires_in_days": 365})
+    assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+    key = answer.json()
+    account = key["account_id"]
+    assert key["key"].startswith(f"{key['key_prefix']}")
+    assert key["key_prefix"] == f"luna_sk_{prefix_of(key['key'])}"
+    ends = datetime.fromisoformat(key["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=364, hours=23) < ends <= timedelta(days=365)
+    [listed] = club.ask("GET", "/api/keys", ada).json()["keys"]
+    assert listed == {name: value for name, value in key.items() if name != "key"}
+    assert {"id", "name", "scopes", "is_active", "last_used_at", "created_at"} <= listed.keys()
+
+    spent = deduction(club, key["key"], account, task_id="t")
+    assert spent.status_code == 201
+    events = club.service.get(f"/v1/accounts/{account}/events").json()["events"]
+    assert events[-1]["metadata"]["actor"] == f"key:{key['id']}"
+    assert events[-1]["data"]["usage"] == {"key": key["id"]}
+    assert asked(club, key["key"], "GET", f"/v1/accounts/{account}/balance").json()["available"] == 99
+
+    path = f"/api/keys/{key['id']}"
+    changed = club.ask("PATCH", path, ada, json={"name": "Updated", "is_active": False}).json()
+    assert (changed["id"], changed["name"], changed["is_active"], changed["state"]) == (
+        key["id"],
+        "Updated",
+        False,
+        "disabled",
+    )
+    assert until_refused(lambda: deduction(club, key["key"], account, task_id="t")) < 2
+    assert club.ask("PATCH", path, ada, json={"is_active": True}).json()["is_active"]
+    rotated = club.ask("POST", f"{path}/rotation", ada, json={"grace_seconds": 0}).json()
+    assert (rotated["id"], rotated["name"]) == (key["id"], "Updated")
+    assert deduction(club, rotated["key"], account, task_id="u").status_code == 201
+    until_refused(lambda: deduction(club, key["key"], account, task_id="t"))
+    assert club.ask("DELETE", path, ada).json() == {"message": "API key revoked successfully"}
+    assert until_refused(lambda: deduction(club, rotated["key"], account, task_id="u")) < 2
+    assert club.ask("GET", "/api/keys", ada).json()["keys"][0]["state"] == "revoked"
+
+
+def test_keys_of_others_are_not_there(club: Club, ada: str) -> None:
+    bob = club.join("bob")["token"]
+    key = club.ask("POST", "/api/keys", bob, json=NAME).json()
+    for method, end, body in (("PATCH", "", {}), ("DELETE", "", None), ("POST", "/rotation", {})):
+        answer = club.ask(method, f"/api/keys/{key['id']}{end}", ada, json=body)
+        refused(answer, 404, "key_not_found", key_id=key["id"])
+    refused(club.ask("GET", "/api/keys", ada, params={"account_id": key["account_id"]}), 404, "account_not_found")
+    refused(club.ask("POST", "/api/keys", ada, json={**NAME, "scopes": []}), 422, "validation_failed")
+    assert all(one["id"] != key["id"] for one in club.ask("GET", "/api/keys", ada).json()["keys"])
+
+
+# What a key may do --------------------------------------------------------------------------------------------------
+
+
+def test_a_key_of_an_account_uses_the_routes_of_its_table_alone(club: Club) -> None:
+    """On its own account; on another it is told that there is none, whether there is one or not."""
+    mine, other = staged(club.service), staged(club.service)
+    keys = {
+        scope: made(club.service, mine, scopes=[scope], rate_limit=9_999)["key"] for scope in ("read", "write", "admin")
+    }
+    values = {"operation": "deduct", "key": "stage", "hold_id": "hld_5", "deduction_id": "ded_4", "grant_id": "grt_3"}
+    values |= dict.fromkeys(("payment_id", "transfer_id", "limit_id", "subscription_id", "plan_id"), "x")
+    values |= dict.fromkeys(("package_id", "checkout_id", "webhook_id", "name", "month"), "x")
+    values |= {"version": "1", "key_id": "00000000"}
+    for name, scopes in ROUTES.items():
+        method, path = name.split()
+        if not scopes:
+            continue
+        for scope, key in keys.items():
+            where = path.format(account_id=mine, **values)
+            answer = asked(club, key, method, where, json=None if method in {"GET", "DELETE"} else {})
+            if OWN.get(name) == scope:
+                assert answer.status_code not in {401, 403, 404}, (name, scope, answer.text)
+            else:
+                refused(answer, 403, "missing_scope")
+        if name in OWN and "{account_id}" in path:
+            for account in (other, fresh()):
+                body = None if method == "GET" else GOOD[name.split("/")[-1]]
+                where = path.format(account_id=account, **values)
+                answer = asked(club, keys[OWN[name]], method, where, json=body)
+                refused(answer, 404, "account_not_found", account_id=account)
+
+
+GOOD: dict[str, Any] = {
+    "deductions": {"amount": 1, "task_id": "x"},
+    "holds": {"amount": 1},
+    "captures": {},
+    "extensions": {"expires_in_seconds": 3600},
+    "release": {},
+    "usage": {"quantity": 1, "task_id": "x", "usage": {"metric": "m"}},
+}
+
+
+def test_what_a_key_spends_is_in_its_name(club: Club) -> None:
+    """In a batch too. A body that says otherwise is refused, and nothing is taken."""
+    account = staged(club.service)
+    key = made(club.service, account, member="ada")
+    wanted = asks(account)
+    results = asked(
+        club,
+        key["key"],
+        "POST",
+        "/v1/batch",
+        json={"commands": [wanted[name].item(f"own-{name}") for name in ("deduct", "hold", "meter", "grant")]},
+    ).json()["results"]
+    assert [one["status"] for one in results] == [201, 201, 201, 403]
+    other = {**wanted["deduct"].item("x"), "account_id": fresh()}
+    [result] = asked(club, key["key"], "POST", "/v1/batch", json={"commands": [other]}).json()["results"]
+    assert (result["status"], result["code"]) == (404, "account_not_found")
+    events = club.service.get(f"/v1/accounts/{account}/events", after_version=8).json()["events"]
+    for event in events:
+        assert event["data"]["usage"].items() >= {"key": key["id"], "member": "ada"}.items()
+        assert event["metadata"]["actor"] == f"key:{key['id']}"
+    for name, value in (("key", "another"), ("member", "bob")):
+        answer = deduction(club, key["key"], account, task_id="no", usage={name: value})
+        refused(answer, 422, "usage_conflicts_with_key", field=f"usage.{name}", value=value)
+    same = {"key": key["id"], "member": "ada", "model": "m"}
+    assert deduction(club, key["key"], account, task_id="yes", usage=same).status_code == 201
+    assert set(wanted) == set(OPERATIONS)
+
+
+def test_a_limit_of_a_key_and_its_rate(club: Club) -> None:
+    account = staged(club.service)
+    key = made(club.service, account, rate_limit=3)
+    limit = {"limit_id": "of-key", "amount": 1, "only": {"key": key["id"]}}
+    club.service.post(f"/v1/accounts/{account}/limits", {"source": "team", "limits": [limit]}, key="l")
+    rotated = club.service.post(f"/v1/keys/{key['id']}/rotation", {}).json()
+    assert deduction(club, key["key"], account, task_id="1").status_code == 201
+    answer = deduction(club, rotated["key"], account, task_id="2")
+    assert refused(answer, 402, "limit_reached")["binding"]["limit_id"] == "of-key"
+    assert asked(club, key["key"], "GET", f"/v1/accounts/{account}/balance").status_code == 200
+    limited = refused(deduction(club, rotated["key"], account, task_id="3"), 429, "rate_limited", limit=3, remaining=0)
+    assert datetime.fromisoformat(limited["resets_at"]) > datetime.now(UTC) + timedelta(seconds=50)
+
+
+# Services -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_product_manages_keys_of_its_users(club: Club) -> None:
+    account = staged(club.service)
+    key = made(club.service, account, member="ada", expires_in_days=1)
+    assert (key["member"], key["made_by"], key["rate_limit"]) == ("ada", "key:admin", 100)
+    assert club.service.get("/v1/keys", account_id=account).json()["keys"][0]["id"] == key["id"]
+    assert club.service.get("/v1/keys", account_id=account, member="bob").json()["keys"] == []
+    path = f"/v1/keys/{key['id']}"
+    changed = club.service.client.patch(path, json={"rate_limit": 7, "expires_in_days": 9}).json()
+    assert (changed["rate_limit"], changed["expires_at"] > key["expires_at"]) == (7, True)
+    assert club.service.client.delete(path).status_code == 200
+    assert club.service.client.delete(path).status_code == 200
+    refused(club.service.client.patch(path, json={}), 404, "key_not_found")
+    refused(club.service.post(f"{path}/rotation", {}), 404, "key_not_found")
+    refused(club.service.client.delete("/v1/keys/00000000"), 404, "key_not_found")
+    refused(club.service.post("/v1/keys", {"account_id": fresh(), **NAME}), 404, "account_not_found")
+    service_key = create_key(club.service.conninfo, "of a service", ["ledger:read"])
+    refused(club.service.client.delete(f"/v1/keys/{prefix_of(service_key)}"), 404, "key_not_found")
+
+
+def test_whoever_finds_a_key_ends_it_without_another(club: Club) -> None:
+    """The answer is the same for what is no key."""
+    account = staged(club.service)
+    key = made(club.service, account)["key"]
+    service_key = create_key(club.service.conninfo, "found", ["ledger:read"])
+    for text in (key, service_key, "nothing", key[:-1]):
+        answer = club.ask("POST", "/v1/keys/revocations", json={"key": text})
+        assert (answer.status_code, answer.json()) == (202, {"message": "If there is such a key, it is revoked."})
+    assert until_refused(lambda: deduction(club, key, account, task_id="t")) < 2
+    assert until_refused(lambda: asked(club, service_key, "GET", "/v1/statistics")) < 2
+    refused(club.ask("POST", "/v1/keys/revocations", json={}), 422, "validation_failed")
