@@ -2236,6 +2236,15 @@ class KeyNotFoundProblem(TypedDict):
 
 
 @final
+class KeyRateFields(TypedDict):
+    """What a key may still do by its own rate."""
+
+    limit: int
+    remaining: int
+    resets_at: str
+
+
+@final
 class KeyVerificationAnswer(TypedDict):
     """What a key is, and what became of the command."""
 
@@ -2247,7 +2256,7 @@ class KeyVerificationAnswer(TypedDict):
     role: NotRequired[str | None]
     scopes: NotRequired[list[str]]
     expires_at: NotRequired[str | None]
-    rate_limit: NotRequired[api__contract__people__keys__RateFields | None]
+    rate_limit: NotRequired[KeyRateFields | None]
     command: NotRequired[dict[str, Any]]
     problem: NotRequired[ProblemDocument]
 
@@ -3860,7 +3869,7 @@ class PriceBookAnswer(TypedDict):
     created_by: str
     created_at: str
     rate_count: int
-    rates: list[api__contract__answers__billing__prices__RateFields]
+    rates: list[RateFields]
 
 
 @final
@@ -4145,6 +4154,18 @@ class RateBody(TypedDict):
     charges: list[FlatCharge | UnitCharge | TierCharge]
     minimum: NotRequired[int | str]
     free: NotRequired[list[Literal["input_tokens", "output_tokens", "cached_tokens", "quantity", "duration_ms"]]]
+
+
+@final
+class RateFields(TypedDict):
+    """A rate:"""
+
+    provider: str
+    model: str
+    metric: str
+    charges: list[ChargeFields]
+    minimum: str
+    free: list[str]
 
 
 @final
@@ -5698,27 +5719,6 @@ class WrongField(TypedDict):
     message: str
     value: NotRequired[JsonValue]
     limits: NotRequired[dict[str, int | str]]
-
-
-@final
-class api__contract__answers__billing__prices__RateFields(TypedDict):
-    """A rate:"""
-
-    provider: str
-    model: str
-    metric: str
-    charges: list[ChargeFields]
-    minimum: str
-    free: list[str]
-
-
-@final
-class api__contract__people__keys__RateFields(TypedDict):
-    """What a key may still do by its own rate."""
-
-    limit: int
-    remaining: int
-    resets_at: str
 
 
 CaptureBody: TypeAlias = CaptureBodyUnpriced | CaptureBodyPriced

@@ -135,7 +135,7 @@ class NewKeyAnswer(KeyAnswer):
     key: Annotated[str, Field(description="shown this once")]
 
 
-class RateFields(TypedDict):
+class KeyRateFields(TypedDict):
     """What a key may still do by its own rate."""
 
     limit: Annotated[int, Field(description="requests per minute")]
@@ -159,7 +159,7 @@ class KeyVerificationAnswer(Answer):
     role: NotRequired[Annotated[str | None, Field(description="of whoever made the key, in the account, now")]]
     scopes: NotRequired[list[str]]
     expires_at: NotRequired[datetime | None]
-    rate_limit: NotRequired[RateFields | None]
+    rate_limit: NotRequired[KeyRateFields | None]
     command: NotRequired[Annotated[dict[str, Any], Field(description="what the command answers")]]
     problem: NotRequired[Annotated[ProblemDocument, Field(description="why the command is refused")]]
 
@@ -187,7 +187,7 @@ def key_fields(key: ApiKey, now: datetime, brand: str) -> KeyFields:
     }
 
 
-def rate_fields(allowance: Allowance, now: datetime) -> RateFields:
+def rate_fields(allowance: Allowance, now: datetime) -> KeyRateFields:
     """What a key may still do, as JSON."""
     resets_at = now + timedelta(seconds=allowance.reset)
     return {"limit": allowance.limit, "remaining": allowance.remaining, "resets_at": resets_at}
