@@ -17,6 +17,7 @@ from ledger.service import Ledger
 from outbox.mails import Mail, place
 from people.audit_log import NEWEST, page_about
 from people.errors import AccessRefused
+from people.keys.issuing import Holder, Keys, Wanted
 from people.sign_in.passwords import Passwords
 from people.sign_in.profile import MAIL_KINDS, ProfileChanges
 from people.sign_in.profiles import OPEN_EXPORTS, wants_mail
@@ -29,6 +30,7 @@ from tests.store.asking import submission
 
 ADA, NEW, EVE = "ada@example.com", "ada@new.example.com", "eve@example.com"
 NAME = "Augusta Ada King"
+TEAM = "team_1"
 
 
 @pytest.fixture
@@ -145,11 +147,21 @@ async def test_nothing_of_an_erased_person_is_anywhere(town: Town, database: str
     ada, eve = await lived(town), await join(town, EVE, "Eve")
     before = traces(database, ADA, NEW, NAME)
     assert {"people.users", "people.tokens", "people.registrations", "outbox.mails"} <= before
+    keys = Keys(town.ledger.log, town.clock, "clu")
+    for holder in (
+        Holder(ada.user.user_id, ada.user.user_id),
+        Holder(ada.user.user_id, TEAM, "member", ada.user.user_id),
+    ):
+        await keys.make(holder, Wanted("a key", ["read"]))
+    await keys.make(Holder(eve.user.user_id, TEAM), Wanted("another", ["read"]))
+    assert len((await town.people.profiles.everything(ada.user.user_id))["keys"]) == 2
     await town.people.deletions.ask(await person(town, ada), PASSWORD, HERE)
     town.clock.forward(days=7)
     await asyncio.gather(*[town.people.deletions.erase_due() for _ in range(3)])
     assert await town.people.deletions.erase_due() == 0
     assert traces(database, ADA, NEW, NAME) == set()
+    assert [key.name for key in await keys.listed(TEAM) if key.revoked_at is None] == ["another"]
+    assert [key for key in await keys.listed(ada.user.user_id) if key.revoked_at is None] == []
     assert {"people.users", "outbox.mails"} <= traces(database, EVE)
     with pytest.raises(AccessRefused):
         await person(town, ada)

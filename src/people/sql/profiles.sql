@@ -39,6 +39,13 @@ FOR UPDATE SKIP LOCKED;
 -- Their own, and the links of the product into their account.
 DELETE FROM people.sessions WHERE user_id = %(user_id)s OR account_id = %(user_id)s;
 
+-- name: end_keys
+-- Those of their account, and their own in the accounts of teams.
+SELECT people.end_keys(
+    account_id, NULL, CASE WHEN account_id = %(user_id)s THEN NULL ELSE %(user_id)s::text END, %(now)s)
+FROM (SELECT DISTINCT account_id FROM people.api_keys
+      WHERE revoked_at IS NULL AND account_id IS NOT NULL AND %(user_id)s IN (account_id, member)) AS accounts;
+
 -- name: erase_tokens
 DELETE FROM people.tokens
 WHERE user_id = %(user_id)s OR email = ANY (%(emails)s) OR new_email = ANY (%(emails)s);
@@ -75,6 +82,11 @@ FROM people.users WHERE user_id = %(user_id)s;
 -- Without their secrets.
 SELECT session_id, kind, client, created_at, used_at, expires_at, ended_at
 FROM people.sessions WHERE user_id = %(user_id)s ORDER BY session_id;
+
+-- name: everything_keys
+-- Without their secrets.
+SELECT prefix, key_id, name, scopes, account_id, created_at, expires_at, disabled_at, revoked_at, last_used_at
+FROM people.api_keys WHERE %(user_id)s IN (account_id, member) ORDER BY created_at, prefix;
 
 -- name: everything_identities
 -- As whom a provider knows them.
