@@ -89,17 +89,6 @@ async def page_about(connection: Connection, about: str, before: int, limit: int
     return await _entries(connection, "page_about", about=about, before=before, limit=limit)
 
 
-async def page_of_member(
-    connection: Connection, account_id: str, member: str, before: int, limit: int
-) -> list[Audited]:
-    """Entries of an account below a number, the newest first: done by a member of it, or to them.
-
-    Raises psycopg.Error.
-    """
-    whose = {"account_id": account_id, "member": member}
-    return await _entries(connection, "page_of_member", **whose, before=before, limit=limit)
-
-
 async def erase(connection: Connection, user_id: str, email: str) -> None:
     """Forget a person: details go, and their address where it stands. Raises psycopg.Error."""
     await connection.execute(SQL["erase"], {"user_id": user_id, "email": email})

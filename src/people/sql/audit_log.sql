@@ -26,15 +26,5 @@ SELECT entry_id, at, action, actor, subject, account_id, details FROM (
      ORDER BY entry_id DESC LIMIT %(limit)s)
 ) AS found ORDER BY entry_id DESC LIMIT %(limit)s;
 
--- name: page_of_member
--- The entries of an account that were done by a member, or to them.
-SELECT entry_id, at, action, actor, subject, account_id, details FROM (
-    (SELECT * FROM people.audit WHERE actor = %(member)s AND account_id = %(account_id)s AND entry_id < %(before)s
-     ORDER BY entry_id DESC LIMIT %(limit)s)
-    UNION
-    (SELECT * FROM people.audit WHERE subject = %(member)s AND account_id = %(account_id)s AND entry_id < %(before)s
-     ORDER BY entry_id DESC LIMIT %(limit)s)
-) AS found ORDER BY entry_id DESC LIMIT %(limit)s;
-
 -- name: erase
 SELECT people.erase_audit(%(user_id)s, %(email)s);

@@ -28,16 +28,6 @@ def about(reads: Reads, account_id: str) -> Ask:
     return ask
 
 
-def of_member(reads: Reads, account_id: str, member: str) -> Ask:
-    """What asks for the entries of an account that a member of it did, or that were done to them."""
-
-    async def ask(before: int, limit: int) -> list[Audited]:
-        async with reads.ledger.log.connection() as connection:
-            return await audit_log.page_of_member(connection, account_id, member, before, limit)
-
-    return ask
-
-
 def matching(reads: Reads, filters: AuditFilters) -> Ask:
     """What asks for the entries of all that filters let through."""
 
