@@ -55,13 +55,27 @@ def sync_of(source: str) -> str:
 
 
 def types_of(document: Schema) -> str:
-    """The module of types, from the OpenAPI document: a TypedDict for each object, and names for unions of them."""
-    schemas = document["components"]["schemas"]
+    """The module of types, from the OpenAPI document: a TypedDict for each object, and names for unions of them.
+
+    It has what the client names, and what that refers to.
+    """
+    schemas = _used(document["components"]["schemas"])
     objects = [_object(name, schema) for name, schema in schemas.items() if "properties" in schema]
     others = {name: _written(schema) for name, schema in schemas.items() if "properties" not in schema}
     in_order = sorted(others, key=lambda name: any(re.search(rf"\b{other}\b", others[name]) for other in others))
     aliases = [f"{name}: TypeAlias = {others[name]}" for name in in_order]
     return "\n\n\n".join([_HEAD, *objects, "\n".join(aliases)]) + "\n"
+
+
+def _used(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    told = (PACKAGE / "_async.py").read_text() + (PACKAGE / "_bodies.py").read_text()
+    used: set[str] = set()
+    found = set(re.findall(r"\w+", told)) & schemas.keys()
+    while found:
+        used |= found
+        named = {name for one in found for name in re.findall(r"#/components/schemas/(\w+)", repr(schemas[one]))}
+        found = named - used
+    return {name: schema for name, schema in schemas.items() if name in used}
 
 
 _HEAD = '''"""The bodies, answers and problems of the API. Made of its document; see clients/python/making.py."""

@@ -61,7 +61,7 @@ def node(folder: Path, name: str, *arguments: str) -> str:
 )
 def test_linters_find_nothing(folder: Path, linter: tuple[str, ...]) -> None:
     said = node(folder, *linter)
-    assert "warning" not in said.lower().replace("no warnings", ""), said
+    assert "You have" not in said, said  # warnings, with which redocly ends well
 
 
 @by_npm

@@ -9,7 +9,10 @@ export interface Problem {
 
 /** Something that the caller of a client has to know. */
 export class LedgerError extends Error {
-  override readonly name: string = new.target.name;
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
 }
 
 /** The ledger did not answer. Whether a command was carried out is not known: send it again with the same key. */
