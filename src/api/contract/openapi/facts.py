@@ -116,6 +116,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "not_a_downgrade": {**_PLAN, "current_plan": str},
     "already_cancelled": {**_SUBSCRIPTION, "cancel_at": datetime},
     "not_cancelled": _SUBSCRIPTION,
+    "has_a_subscription": _SUBSCRIPTION,
     "payment_due": {**_SUBSCRIPTION, "checkout_id?": str},
     "effective_in_the_past": {"effective_at": datetime, "now": datetime},
     "batch_refused": {"index": int, "cause": Cause},
