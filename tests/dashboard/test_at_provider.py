@@ -94,6 +94,18 @@ def test_somebody_comes_in_once_and_leaves(service: Service, provider: str) -> N
     assert client.get(f"{ROOT}/accounts/ada").url.path == f"{ROOT}/sign-in"
 
 
+def test_a_user_has_a_link_to_settings_only_where_there_are_any(service: Service, provider: str) -> None:
+    """Whoever has a verified address there is a user here; without passwords here there is nothing to set."""
+    known_there(provider, "carol", email="carol@example.com", email_verified=True)
+    client = guest(service)
+    home = client.get(back(service, client, "carol"))
+    assert home.url.path == f"{ROOT}/accounts/carol"
+    with psycopg.connect(owner(service.conninfo)) as connection:
+        assert connection.execute("SELECT email FROM people.users").fetchall() == [("carol@example.com",)]
+    for path in set(re.findall(rf'href="({ROOT}/[^"#?]*)', home.text)):
+        assert client.get(path).status_code == 200, path
+
+
 def test_the_session_before_ends(service: Service, provider: str) -> None:
     client, thief = guest(service), guest(service)
     client.get(back(service, client, "eve"))

@@ -114,9 +114,10 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
-    here), `formatter`, `options`, `nonce`, `csrf`, `sees_events`, `sees_audit`, `imports`, `transfers_page`,
-    `webhooks_page`, `priced` (whether a price book is in force), `sells` (whether there are plans or packages), and
-    `actions`: links to what the current user may do to the account."""
+    here), `settings_page` (whether the current user has settings), `formatter`, `options`, `nonce`, `csrf`,
+    `sees_events`, `sees_audit`, `imports`, `transfers_page`, `webhooks_page`, `priced` (whether a price book is in
+    force), `sells` (whether there are plans or packages), and `actions`: links to what the current user may do to
+    the account."""
     user = _user_of(request)
     root = root_of(request)
     known = {
@@ -126,6 +127,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "static": partial(static_path, root),
         "current_user": user,
         "people": request.app.state.people is not None or request.app.state.identity_provider is not None,
+        "settings_page": request.app.state.people is not None and user is not None and user.user_id is not None,
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
         "sees_audit": user is not None and user.may(_AUDIT) and (user.is_operator or user.user_id is not None),
