@@ -54,7 +54,7 @@ def test_a_key_is_made_used_listed_and_ended(service: Service, account: str) -> 
     assert f"{found['prefix']}  active" in for_people
     for text in (listing.out, for_people, *everything_stored(service.conninfo)):
         assert key not in text
-        assert key.split("_", 2)[2] not in text
+        assert key[-34:] not in text
 
     assert command_line(service.conninfo, "revoke", found["prefix"]).status == 0
     eventually(lambda: balance_status(service, account, key) == 401, PATIENCE)
@@ -81,7 +81,7 @@ def test_only_the_hash_of_a_key_is_kept(service: Service) -> None:
     assert row is not None
     assert sha256(key.encode()).digest() in row
     assert len(key) > 40
-    assert not [value for value in row if isinstance(value, str) and key.split("_", 2)[2] in value]
+    assert not [value for value in row if isinstance(value, str) and key[-34:] in value]
 
 
 def test_an_expired_key_is_refused_from_its_moment_on(service: Service, account: str) -> None:
