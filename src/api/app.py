@@ -38,7 +38,7 @@ from api.http.json_answer import answers_of
 from api.http.methods import methods_at
 from api.http.own_data import export
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, usage, user
+from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, teams, usage, user
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries import things as single_things
 from api.http.queries.reads import Reads
@@ -57,6 +57,7 @@ from api.runtime.people.erasing import Erasing
 from api.runtime.people.mail import mailer_of
 from api.runtime.people.provider import provider_sign_in
 from api.runtime.people.sign_in import people_here
+from api.runtime.people.teams import teams_here
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
@@ -134,6 +135,7 @@ def create_app(
         ImportRuns(ledger, defaults),
         people_here(settings, ledger),
         provider_sign_in(settings, ledger),
+        teams_here(settings, ledger),
         *received.parts,
         documents_in(settings),
         prices,
@@ -213,11 +215,10 @@ def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, earned, estimates, invoices, prices, receipts, receiving, webhooks
-    people = auth, user, profile, export, usage, own_audit, audit, account_keys, own_keys
+    people = auth, user, profile, export, usage, own_audit, audit, account_keys, own_keys, *teams.TEAM_ROUTES
     parts = (*_QUERIES, *billing, health, portal_sessions, *people, single_things)
-    for part in parts:
-        app.include_router(part.router)
-    app.include_router(streams_router)
+    for router in (*(part.router for part in parts), streams_router):
+        app.include_router(router)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint.command, operation)
     moves = MoveEndpoint(wiring.reads.ledger, wiring.endpoint)

@@ -34,6 +34,7 @@ from people.keys.ring import KeyRing
 from people.oidc.words import SignsInAtProvider
 from people.sessions import SessionWatch
 from people.sign_in.people import People
+from people.teams.people_in_teams import PeopleInTeams
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Wiring:
     """Those who sign in here; None when nobody does."""
     identity_provider: SignsInAtProvider | None
     """How people sign in at the provider of the product; None without one."""
+    teams: PeopleInTeams | None
+    """Their teams."""
     inbox: Inbox
     webhooks: WebhookEntrance
     calls: Mapping[str, Calls]

@@ -7,7 +7,7 @@ An operator's session belongs to an API key, and has the scopes that this key ha
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,11 +16,13 @@ from weakref import WeakSet
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.audit_log import by_user, note
+from people.teams.roles import Role
 
 LINK_LASTS = timedelta(minutes=5)
 """How long a link can be opened, unless its session ends sooner."""
@@ -58,6 +60,14 @@ class Session:
     """The provider at which they signed in, and their name there."""
     scopes: list[str] | None = None
     """Those of an operator whom that provider names."""
+    member: str | None = None
+    """Whose usage is the person's own, where the product says so."""
+    role: Role | None = None
+    """The role in the account: that of a user at this moment, or what the product says, if it says one."""
+    person: Mapping[str, str] | None = None
+    """Who the person is, where the product says so: `user_id`, and perhaps `email` and `name`."""
+    own_account_id: str | None = None
+    """The account of a user who signed in at a provider; the others have one with their own id."""
 
     def open(self, now: datetime) -> bool:
         """Whether the session is neither expired nor ended by a sign-out."""
@@ -94,20 +104,34 @@ class Link:
     session_expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What a product says of the person whom it sends."""
+
+    return_url: str | None = None
+    member: str | None = None
+    role: Role | None = None
+    person: Mapping[str, str] | None = None
+
+
 def _new_link(
     now: datetime,
     lasts: timedelta,
     account_id: str | None,
     key_sha256: bytes | None,
-    return_url: str | None = None,
+    guest: Guest | None = None,
     link_lasts: timedelta = LINK_LASTS,
 ) -> tuple[Link, dict[str, Any]]:
+    guest = guest or Guest()
     link = Link(secrets.token_urlsafe(32), now + min(link_lasts, lasts), now + lasts)
     return link, {
         "link": _digest(link.token),
         "account_id": account_id,
         "key": key_sha256,
-        "return_url": return_url,
+        "return_url": guest.return_url,
+        "member": guest.member,
+        "role": guest.role,
+        "person": Jsonb(guest.person) if guest.person else None,
         "now": now,
         "link_expires_at": link.expires_at,
         "expires_at": link.session_expires_at,
@@ -137,10 +161,10 @@ class Sessions:
         self._log = log
         self._clock = clock
 
-    async def make_link(self, account_id: str, lasts: timedelta, return_url: str | None) -> Link:
+    async def make_link(self, account_id: str, lasts: timedelta, guest: Guest) -> Link:
         """Make a one-time link for the holder of an account."""
         now = self._clock()
-        link, parameters = _new_link(now, lasts, account_id, None, return_url)
+        link, parameters = _new_link(now, lasts, account_id, None, guest)
         await self._rows("make_link", **parameters)
         await self._rows("forget", before=now - _FORGOTTEN_AFTER)
         return link
@@ -182,6 +206,15 @@ class Sessions:
         if session is not None and session.renewable and session.expires_at - now < RENEWED_BELOW:
             await self._rows("renew", cookie=_digest(cookie), now=now)
         return session
+
+    async def switch(self, cookie: str, account_id: str, mark: str = "") -> str | None:
+        """Let a user's session go on in another account: returns its new cookie, which begins with `mark`.
+
+        None when the account is none of theirs.
+        """
+        new = mark + secrets.token_urlsafe(32)
+        given = {"cookie": _digest(cookie), "new": _digest(new), "account_id": account_id, "now": self._clock()}
+        return new if await self._rows("switch", **given) else None
 
     async def end(self, cookie: str) -> None:
         """End the session of a cookie."""

@@ -51,6 +51,7 @@ from tests.api.stage import (
 )
 from tests.api.streaming.ear import ask, listening
 from tests.api.subscribed import in_a_week, sell, subscribe, wish
+from tests.api.test_teams import IN_TEAMS
 from tests.postgres import owner
 from tests.service import ADMIN_KEY, PLAIN, WEBHOOK_SECRET, Service, free_port, running_service, service_here
 
@@ -83,7 +84,7 @@ TABLE: dict[int, set[str]] = {
 MORE: dict[int, set[str]] = {
     401: {"signature_invalid", "wrong_credentials"},
     402: {"limit_reached"},
-    403: {"registration_closed", "email_not_verified"},
+    403: {"registration_closed", "email_not_verified", "missing_role", "invitation_for_another_address"},
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
         *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),
@@ -99,6 +100,7 @@ MORE: dict[int, set[str]] = {
         *("subscription_required", "already_subscribed"),
         *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
         *("already_cancelled", "not_cancelled", "payment_due", "has_a_subscription"),
+        *("slug_taken", "already_member", "seats_taken", "last_owner", "owns_a_team", "team_in_use"),
     },
     410: {"token_spent"},
     414: {"query_too_large"},
@@ -111,7 +113,7 @@ MORE: dict[int, set[str]] = {
         "subscriptions_limit_exceeded",
         *("limits_limit_exceeded", "allowances_limit_exceeded", "counters_limit_exceeded"),
         *("catalog_limit_exceeded", "price_not_found", "statement_too_long"),
-        *("password_too_weak", "usage_conflicts_with_key", "keys_limit_exceeded"),
+        *("password_too_weak", "usage_conflicts_with_key", "keys_limit_exceeded", "teams_limit_exceeded"),
     },
     429: {"too_many_streams"},
     500: {"internal_error"},
@@ -136,7 +138,7 @@ def test_the_tables_have_every_code_under_its_status() -> None:
 
 
 def test_every_code_is_produced_here() -> None:
-    assert {*REQUESTS, *FAULTS} == STATUSES.keys()
+    assert {*REQUESTS, *FAULTS, *IN_TEAMS} == STATUSES.keys()
 
 
 # By a request alone -----------------------------------------------------------------------------------------------

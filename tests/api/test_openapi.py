@@ -106,6 +106,7 @@ POSTED = [
 ]
 CHECKOUT = PORTAL | {200, 409, 501, 502}
 PUTS = ["/v1/plans/{plan_id}", "/v1/packages/{package_id}"]
+IN_TEAM = {200, 401, 403, 404, 422, 500, 503}
 BODY = {400, 404, 413, 415, 422, 429, 500, 503}
 PEOPLE = {
     ("post", "/api/auth/register"): BODY | {201, 403},
@@ -137,6 +138,24 @@ PEOPLE = {
     ("post", "/v1/keys/{key_id}/rotation"): BODY | {200, 401, 403},
     ("post", "/v1/keys/verifications"): BODY - {404} | {200, 401, 403},
     ("post", "/v1/keys/revocations"): BODY - {404} | {202},
+    ("get", "/api/teams"): IN_TEAM,
+    ("post", "/api/teams"): BODY | {201, 401, 403, 409},
+    ("patch", "/api/teams/{team_id}"): BODY | {200, 401, 403, 409},
+    ("delete", "/api/teams/{team_id}"): IN_TEAM | {409, 429},
+    ("get", "/api/teams/{team_id}/members"): IN_TEAM,
+    ("post", "/api/teams/{team_id}/members"): BODY | {201, 401, 403, 409},
+    ("patch", "/api/teams/{team_id}/members/{user_id}"): BODY | {200, 401, 403, 409},
+    ("delete", "/api/teams/{team_id}/members/{user_id}"): IN_TEAM | {409},
+    ("post", "/api/teams/{team_id}/owner"): BODY | {200, 401, 403, 409},
+    ("get", "/api/teams/{team_id}/invitations"): IN_TEAM,
+    ("post", "/api/teams/{team_id}/invitations/{invitation_id}/resend"): IN_TEAM | {429},
+    ("delete", "/api/teams/{team_id}/invitations/{invitation_id}"): IN_TEAM,
+    ("get", "/api/teams/{team_id}/usage"): IN_TEAM | {409, 429},
+    ("get", "/api/teams/{team_id}/limits"): IN_TEAM,
+    ("put", "/api/teams/{team_id}/limits"): BODY | {200, 401, 403, 409},
+    ("put", "/api/teams/{team_id}/limits/{limit_id}/allowances/{user_id}"): BODY | {200, 401, 403, 409},
+    ("get", "/api/invitations/{token}"): {200, 404, 410, 422, 500, 503},
+    ("post", "/api/invitations/{token}/acceptance"): IN_TEAM | {409, 410},
 }
 CONTRACT = [
     *PEOPLE,

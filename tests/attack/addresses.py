@@ -36,6 +36,9 @@ def addresses(account: str) -> list[Address]:
         "subscription_id": "sub-1",
         "month": "2026-10",
         "version": "1",
+        "team_id": "team_00000000000000000000",
+        "user_id": "usr_00000000000000000000",
+        "invitation_id": "inv_00000000000000000000",
     }
     front = create_app(load_settings(), "postgresql:///nowhere")
     assert isinstance(front, HotPath)

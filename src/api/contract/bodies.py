@@ -366,15 +366,3 @@ CHECKOUT_ID = "chk_[0-9a-f]{32}"
 CHECKOUT_PAGE = "checkout/"
 """Before the id of a checkout, where a link names its page."""
 CheckoutIdText = Annotated[str, StringConstraints(pattern=f"^{CHECKOUT_ID}$")]
-
-
-class PortalSessionBody(Body):
-    """A one-time link to the dashboard for the holder of an account."""
-
-    account_id: Id
-    expires_in_seconds: int = Field(
-        DEFAULT_SESSION, ge=SHORTEST_SESSION, le=LONGEST_SESSION, description="how long the session lasts"
-    )
-    return_url: WebAddress | None = Field(None, description="where the page links back to")
-    page: PortalPage | None = Field(None, description="the page that it opens; default: the overview")
-    checkout_id: CheckoutIdText | None = Field(None, description="the checkout whose page it opens, in place of `page`")

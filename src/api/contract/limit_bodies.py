@@ -122,3 +122,18 @@ class MeterBody(Body):
     task_id: Id | None = Field(None, description="the idempotency key, when there is no header")
     usage: MeteredUsageBody
     occurred_at: OccurredAt | None = None
+
+
+class TeamLimitsBody(Body):
+    """Replace all limits that a team has set itself. One that counts as the one before it keeps its counters."""
+
+    limits: list[LimitBody] = Field(max_length=MAX_LIMITS)
+
+
+class TeamAllowanceBody(Body):
+    """Set the amount of one member of a limit that a team has set for each member."""
+
+    amount: AmountOrNone | None = Field(None, description="null: the amount of the limit holds again")
+
+
+TEAM_LIMIT_BODIES = (TeamLimitsBody, TeamAllowanceBody)

@@ -7,6 +7,8 @@ route or page that is not in the table cannot be made. The key with the scope `a
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from people.teams.roles import Role, at_least
+
 SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write"
 VERIFY, KEYS = "keys:verify", "people:write"
 
@@ -165,6 +167,24 @@ PEOPLE: dict[str, bool] = {
     "PATCH /api/keys/{key_id}": True,
     "DELETE /api/keys/{key_id}": True,
     "POST /api/keys/{key_id}/rotation": True,
+    "GET /api/teams": True,
+    "POST /api/teams": True,
+    "PATCH /api/teams/{team_id}": True,
+    "DELETE /api/teams/{team_id}": True,
+    "GET /api/teams/{team_id}/members": True,
+    "POST /api/teams/{team_id}/members": True,
+    "PATCH /api/teams/{team_id}/members/{user_id}": True,
+    "DELETE /api/teams/{team_id}/members/{user_id}": True,
+    "POST /api/teams/{team_id}/owner": True,
+    "GET /api/teams/{team_id}/invitations": True,
+    "POST /api/teams/{team_id}/invitations/{invitation_id}/resend": True,
+    "DELETE /api/teams/{team_id}/invitations/{invitation_id}": True,
+    "GET /api/teams/{team_id}/usage": True,
+    "GET /api/teams/{team_id}/limits": True,
+    "PUT /api/teams/{team_id}/limits": True,
+    "PUT /api/teams/{team_id}/limits/{limit_id}/allowances/{user_id}": True,
+    "GET /api/invitations/{token}": False,
+    "POST /api/invitations/{token}/acceptance": True,
 }
 """Every route below /api, which takes no API key, and whether it needs the session of a person who signed in here."""
 
@@ -178,18 +198,34 @@ class Access(NamedTuple):
 
     scopes: Scopes
     holder: bool = False
+    least: Role = "member"
+    """The least role that a holder needs, if they have one: without one, they may see what an owner sees."""
+    signed_in: bool = False
+    """Whether, of holders, it is only for those who signed in here."""
     person: bool = False
     """For people who signed in here, whatever their account, and for nobody else."""
+
+    def lets_in(self, role: Role | None, *, signed_in: bool) -> bool:
+        """Whether it is for a holder with a role, if they have one."""
+        if self.person:
+            return signed_in
+        return self.holder and at_least(role or "owner", self.least) and (signed_in or not self.signed_in)
 
 
 ANYONE = Access(OPEN, holder=True)
 _OWN = Access((READ,), holder=True)
 _OPERATOR = Access((READ,))
-_OWN_SUBSCRIPTION = Access((MANAGE,), holder=True)
+_OWN_MONEY = Access((READ,), holder=True, least="admin")
+_OWN_SUBSCRIPTION = Access((MANAGE,), holder=True, least="admin")
 """The pages on which the holder of an account changes something: docs/adr/0081-changes-of-subscriptions.md."""
 PERSONAL = Access((), person=True)
-_BUYING = Access((PORTAL, MANAGE), holder=True)
+_BUYING = Access((PORTAL, MANAGE), holder=True, least="admin")
 """What is bought on a page: the scopes are those of `POST /v1/checkouts`."""
+_TEAM = Access((READ,), holder=True, signed_in=True)
+_IN_TEAM = Access((MANAGE,), holder=True, signed_in=True)
+"""What is done on the page of a team: who may do which of it, is decided when it is done."""
+_MANAGES_TEAM = Access((READ,), holder=True, least="admin", signed_in=True)
+_SETS_TEAM_LIMITS = Access((MANAGE,), holder=True, least="admin", signed_in=True)
 _PAGE = "/accounts/{account_id}"
 
 PAGES: dict[str, Access] = {
@@ -234,18 +270,28 @@ PAGES: dict[str, Access] = {
     "GET /oidc/callback": ANYONE,
     "GET /join/{token}": ANYONE,
     "POST /join/{token}": ANYONE,
+    "GET /invitation/{token}": ANYONE,
+    "POST /invitation/{token}": ANYONE,
+    "GET /my/accounts": PERSONAL,
+    "POST /my/accounts": PERSONAL,
+    "POST /my/teams": PERSONAL,
     f"GET {_PAGE}": _OWN,
     f"GET {_PAGE}/usage": _OWN,
     f"GET {_PAGE}/usage.csv": _OWN,
     f"GET {_PAGE}/limits": _OWN,
-    f"GET {_PAGE}/billing": _OWN,
-    f"GET {_PAGE}/payments/{{payment_id}}/receipt.pdf": _OWN,
-    f"GET {_PAGE}/payments/{{payment_id}}/invoice": _OWN,
-    f"GET {_PAGE}/statement.pdf": _OWN,
+    f"GET {_PAGE}/team": _TEAM,
+    f"POST {_PAGE}/team": _IN_TEAM,
+    f"GET {_PAGE}/team/usage": _MANAGES_TEAM,
+    f"GET {_PAGE}/team/limits": _MANAGES_TEAM,
+    f"POST {_PAGE}/team/limits": _SETS_TEAM_LIMITS,
+    f"GET {_PAGE}/billing": _OWN_MONEY,
+    f"GET {_PAGE}/payments/{{payment_id}}/receipt.pdf": _OWN_MONEY,
+    f"GET {_PAGE}/payments/{{payment_id}}/invoice": _OWN_MONEY,
+    f"GET {_PAGE}/statement.pdf": _OWN_MONEY,
     f"GET {_PAGE}/prices": _OWN,
-    f"GET {_PAGE}/plans": _OWN,
+    f"GET {_PAGE}/plans": _OWN_MONEY,
     f"POST {_PAGE}/plans": _BUYING,
-    f"GET {_PAGE}/checkout/{{checkout_id}}": _OWN,
+    f"GET {_PAGE}/checkout/{{checkout_id}}": _OWN_MONEY,
     f"POST {_PAGE}/checkout/{{checkout_id}}": _BUYING,
     f"GET {_PAGE}/updates": _OWN,
     f"GET {_PAGE}/subscription/upgrade": _OWN_SUBSCRIPTION,
@@ -257,8 +303,8 @@ PAGES: dict[str, Access] = {
     f"GET {_PAGE}/subscription/reactivate": _OWN_SUBSCRIPTION,
     f"POST {_PAGE}/subscription/reactivate": _OWN_SUBSCRIPTION,
     f"POST {_PAGE}/subscription/portal": _OWN_SUBSCRIPTION,
-    f"GET {_PAGE}/audit": Access((AUDIT,), holder=True),
-    f"GET {_PAGE}/audit.csv": Access((AUDIT,), holder=True),
+    f"GET {_PAGE}/audit": Access((AUDIT,), holder=True, least="admin"),
+    f"GET {_PAGE}/audit.csv": Access((AUDIT,), holder=True, least="admin"),
     f"GET {_PAGE}/events": Access((AUDIT,)),
     f"GET {_PAGE}/grant": Access((MANAGE,)),
     f"POST {_PAGE}/grant": Access((MANAGE,)),
@@ -314,6 +360,14 @@ PAGES: dict[str, Access] = {
 }
 """Every page, by its address below /dashboard."""
 
+HOLDERS: dict[str, tuple[Role | None, bool]] = {
+    "account holder": (None, False),
+    "signed-in owner": ("owner", True),
+    "signed-in admin": ("admin", True),
+    "signed-in member": ("member", True),
+}
+"""The kinds of holders: whom the product sends without a role, and who signed in here, with a role in the account."""
+
 EXPLANATIONS = Access((AUDIT,), holder=True)
 """The explanation of an event as a part of a page: on the page of usage, and before an action is confirmed."""
 
@@ -329,10 +383,11 @@ def matrix() -> str:
     lines += [_row(name, [not scopes, *_marks(scopes)]) for name, scopes in ROUTES.items()]
     lines += ["", "| route of people | no session | session of a person |", "|---|:-:|:-:|"]
     lines += [f"| `{name}` | {'' if needs else 'yes'} | yes |" for name, needs in PEOPLE.items()]
-    lines += ["", *_head("page below `/dashboard`", "no session", ("account holder", *MEANINGS))]
+    lines += ["", *_head("page below `/dashboard`", "no session", (*HOLDERS, *MEANINGS))]
     for name, access in (*PAGES.items(), ("explanations within pages", EXPLANATIONS)):
         if not access.person:
-            lines.append(_row(name, [not access.scopes, access.holder, *_marks(access.scopes)]))
+            holders = [access.lets_in(role, signed_in=signed_in) for role, signed_in in HOLDERS.values()]
+            lines.append(_row(name, [not access.scopes, *holders, *_marks(access.scopes)]))
     lines += ["", "| page below `/dashboard`, of a person | somebody who signed in here |", "|---|:-:|"]
     lines += [f"| `{name}` | yes |" for name, access in PAGES.items() if access.person]
     return "\n".join(lines) + "\n"

@@ -25,6 +25,7 @@ from api.dashboard.money_pages import deferred, disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
 from api.dashboard.people_pages import at_provider, audit, recovering, settings, settings_forms, signing_in
+from api.dashboard.people_pages.teams import invitation, my_accounts, team, team_limits, team_usage
 from api.dashboard.price_pages import prices, what_if
 from api.dashboard.rendering import STATIC, page, static_document
 from api.dashboard.same_origin import check_same_origin
@@ -60,6 +61,7 @@ def dashboard() -> Starlette:
         _page("/sign-out", sign_in.sign_out, "POST"),
         *_people(),
         *_settings(),
+        *_teams(),
         _page(_ACCOUNT, overview.overview),
         _page(f"{_ACCOUNT}/usage", usage.usage),
         _page(f"{_ACCOUNT}/usage.csv", usage.usage_csv),
@@ -205,6 +207,20 @@ def _settings() -> Iterator[Route]:
     ):
         yield _page(f"/settings/{name}", submit, "POST")
     yield _page("/settings/export/{export_id}", settings_forms.fetch_export)
+
+
+def _teams() -> Iterator[Route]:
+    """The routes of teams, and of the accounts of a person."""
+    yield _page("/invitation/{token}", invitation.show_invitation)
+    yield _page("/invitation/{token}", invitation.accept_invitation, "POST")
+    yield _page("/my/accounts", my_accounts.my_accounts)
+    yield _page("/my/accounts", my_accounts.switch_account, "POST")
+    yield _page("/my/teams", my_accounts.make_team, "POST")
+    yield _page(f"{_ACCOUNT}/team", team.team)
+    yield _page(f"{_ACCOUNT}/team", team.change_team, "POST")
+    yield _page(f"{_ACCOUNT}/team/usage", team_usage.team_usage)
+    yield _page(f"{_ACCOUNT}/team/limits", team_limits.team_limits)
+    yield _page(f"{_ACCOUNT}/team/limits", team_limits.set_team_limits, "POST")
 
 
 def _wishes() -> Iterator[Route]:

@@ -22,6 +22,7 @@ from api.http.requests.request import headers_of
 from people.api_keys import ApiKey
 from people.oidc.words import ProviderOperator
 from people.sessions import Session, Sessions, SessionWatch
+from people.teams.roles import Role
 
 ROOT = "/dashboard"
 """The path of the dashboard in the service. A proxy may add a prefix: pages link below `root_of` a request."""
@@ -49,12 +50,25 @@ class AccountHolder:
     zone: str | None = None
     language: str | None = None
     """How the user wants times and numbers; None: as the browser has it."""
+    role: Role | None = None
+    """In the account, at this moment. None for whom the product sends without one, who sees what an owner sees."""
+    member: str | None = None
+    """Whose usage is their own."""
+    called: str | None = None
+    """The name of the person, where the product says so."""
+    own_account_id: str | None = None
+    """The account that is a user's own, whatever team they are in now."""
 
     is_operator = False
 
     def may(self, access: Access) -> bool:
         """Whether a page, or a part of one, is for them."""
-        return access.holder or (access.person and self.user_id is not None)
+        return access.lets_in(self.role, signed_in=self.user_id is not None)
+
+    @property
+    def sees_only(self) -> str | None:
+        """The member whose usage and limits they see, and no other's; None for who sees all."""
+        return (self.member or "") if self.role == "member" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,9 @@ class Operator:
     language = None
     return_url = None
     is_operator = True
+    role = None
+    called = None
+    sees_only = None
 
     def may(self, access: Access) -> bool:
         """Whether their key has a scope that a page, or a part of one, asks for."""
@@ -130,8 +147,7 @@ async def current_user_of(request: Request) -> CurrentUser:
 
 async def _user_of(request: Request, session: Session, secret: str) -> CurrentUser:
     if session.account_id is not None:
-        chosen = session.user_id, session.zone, session.language
-        return AccountHolder(session.account_id, session.return_url, session.expires_at, secret, *chosen)
+        return _holder_of(session, session.account_id, secret)
     if session.scopes is not None:
         assert session.subject is not None
         named = ProviderOperator(session.subject, session.subject, frozenset(session.scopes))
@@ -141,6 +157,26 @@ async def _user_of(request: Request, session: Session, secret: str) -> CurrentUs
     if key is None or not may_sign_in(key):
         raise NotSignedIn(session_over=True)
     return Operator(key, session.key_sha256, session.expires_at, secret)
+
+
+def _holder_of(session: Session, account_id: str, secret: str) -> AccountHolder:
+    """The holder of an account. Raises NotSignedIn for a user who is not in the team any more."""
+    if session.user_id is not None and session.role is None:
+        raise NotSignedIn(session_over=True)
+    person = session.person or {}
+    return AccountHolder(
+        account_id,
+        session.return_url,
+        session.expires_at,
+        secret,
+        session.user_id,
+        session.zone,
+        session.language,
+        session.role,
+        session.user_id or session.member,
+        person.get("name") or person.get("email"),
+        session.own_account_id or session.user_id,
+    )
 
 
 async def admit(request: Request, access: Access) -> None:
@@ -167,6 +203,14 @@ def user_of(request: Request) -> CurrentUser:
     """The current user of a page that is not open to everybody."""
     user: CurrentUser = request.state.current_user
     return user
+
+
+def person_of(request: Request) -> tuple[AccountHolder, str]:
+    """Who signed in here and opened a page that is for people, and their user id."""
+    user = user_of(request)
+    assert isinstance(user, AccountHolder), "the table of scopes lets no operator in here"
+    assert user.user_id is not None, "the table of scopes lets nobody in here whom the product sends"
+    return user, user.user_id
 
 
 def operator_of(request: Request) -> Operator:

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from api.contract.answers.answer import Answer
-from api.contract.bodies import CHECKOUT_PAGE, PortalSessionBody
+from api.contract.bodies import CHECKOUT_PAGE
+from api.contract.people.portal_bodies import PortalSessionBody
 from api.contract.validation import validated
 from api.dashboard.current_user import ROOT, sessions_of
 from api.http.commands.command_endpoint import endpoint_of
@@ -18,6 +19,7 @@ from api.http.requests.authentication import ScopedRoute
 from api.http.requests.own_address import base_of
 from api.http.requests.replies import as_problem, problem_reply
 from api.http.requests.request import MAX_BODY, headers_of, read_body, read_json
+from people.sessions import Guest
 
 router = APIRouter(route_class=ScopedRoute, tags=["dashboard"])
 
@@ -67,7 +69,7 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
     base = base_of(request)
     await known_account(reads_of(request).ledger, body.account_id)
     lasts = timedelta(seconds=body.expires_in_seconds)
-    link = await sessions_of(request).make_link(body.account_id, lasts, body.return_url)
+    link = await sessions_of(request).make_link(body.account_id, lasts, _guest(body))
     answer: PortalSessionAnswer = {
         "url": f"{base}{portal_path(link.token)}{_landing(body)}",
         "account_id": body.account_id,
@@ -76,6 +78,12 @@ async def _answered(request: Request) -> JsonAnswer[PortalSessionAnswer]:
         "expires_at": link.session_expires_at,
     }
     return JsonAnswer(answer, 201, {"cache-control": "no-store"})
+
+
+def _guest(body: PortalSessionBody) -> Guest:
+    member = body.member or (body.user.user_id if body.user else None)
+    person = body.user.model_dump(exclude_none=True) if body.user else None
+    return Guest(body.return_url, member, body.role, person)
 
 
 def _landing(body: PortalSessionBody) -> str:

@@ -34,6 +34,8 @@ _WEBHOOKS = PAGES["GET /webhooks"]
 _TRANSFERS = PAGES["GET /transfers"]
 _EVENTS = PAGES["GET /accounts/{account_id}/events"]
 _AUDIT = PAGES["GET /accounts/{account_id}/audit"]
+_PLANS = PAGES["GET /accounts/{account_id}/plans"]
+_TEAM = PAGES["GET /accounts/{account_id}/team"]
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
 
@@ -114,10 +116,10 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
-    here), `settings_page` (whether the current user has settings), `formatter`, `options`, `nonce`, `csrf`,
-    `sees_events`, `sees_audit`, `imports`, `transfers_page`, `webhooks_page`, `priced` (whether a price book is in
-    force), `sells` (whether there are plans or packages), and `actions`: links to what the current user may do to
-    the account."""
+    here), `settings_page` (whether the current user has settings and teams), `formatter`, `options`, `nonce`, `csrf`,
+    `sees_events`, `sees_audit`, `sees_money`, `team_page`, `imports`, `transfers_page`, `webhooks_page`, `priced`
+    (whether a price book is in force), `sells` (whether there are plans or packages), and `actions`: links to what the
+    current user may do to the account."""
     user = _user_of(request)
     root = root_of(request)
     known = {
@@ -131,6 +133,8 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "account_id": None,
         "sees_events": user is not None and user.may(_EVENTS),
         "sees_audit": user is not None and user.may(_AUDIT) and (user.is_operator or user.user_id is not None),
+        "sees_money": user is not None and user.may(_PLANS),
+        "team_page": user is not None and user.may(_TEAM) and str(values.get("account_id")).startswith("team_"),
         "imports": user is not None and user.may(_IMPORTS),
         "transfers_page": user is not None and user.may(_TRANSFERS),
         "webhooks_page": user is not None and user.may(_WEBHOOKS),

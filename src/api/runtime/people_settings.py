@@ -115,6 +115,10 @@ class PeopleSettings(ProviderSettings):
         """The origins that may ask /api, as browsers write them."""
         return frozenset(origin.lower() for origin in _parts(self.allowed_origins))
 
+    seats: int = Field(
+        5, ge=1, le=1_000, description="how many people a team may have, with those who are invited: see docs/teams.md"
+    )
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str | None) -> str | None:

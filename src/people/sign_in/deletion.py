@@ -8,6 +8,7 @@ from datetime import datetime
 
 from people import audit_log
 from people.audit_log import SYSTEM, AuditEntry, by_user, note
+from people.errors import AccessRefused
 from people.sign_in import letters
 from people.sign_in.profiles import SQL, rows
 from people.sign_in.recovery import Recovery
@@ -17,7 +18,10 @@ from people.sign_in.words import Origin, digest, new_token
 
 AT_ONCE = 20
 """Users that one look erases at most."""
-_ROWS = ("erase_sessions", "erase_tokens", "erase_registrations", "erase_attempts", "erase_user")
+_ROWS = (
+    *("erase_sessions", "erase_tokens", "erase_registrations", "erase_invitations", "erase_attempts"),
+    "erase_user",
+)
 """The statements that delete rows, in the order that their references need. What else there is goes with the user."""
 
 
@@ -32,9 +36,14 @@ class Deletions:
     async def ask(self, person: Person, password: str, origin: Origin) -> datetime:
         """Ask for the end of a user; returns when it comes. Who asks again does not put it off.
 
-        Raises AccessRefused: wrong_credentials, or rate_limited.
+        Raises AccessRefused: owns_a_team, wrong_credentials, or rate_limited.
         """
         around, user, now = self._around, person.user, self._around.clock()
+        async with around.log.connection() as connection:
+            [owned] = await rows(connection, "owned_teams", user_id=user.user_id)
+        if owned["teams"]:
+            detail = "You own a team. Delete it, or make somebody else its owner."
+            raise AccessRefused("owns_a_team", detail, teams=owned["teams"])
         await self._recovery.check_password(user, password, origin)
         token, sha256 = new_token()
         page = around.page(f"keep/{token}")

@@ -119,6 +119,14 @@ class SignIns:
             given = {"sha256": digest(token), "purpose": purpose, "now": self._around.clock()}
             return bool((await rows(connection, "is_usable", **given))[0]["usable"])
 
+    async def user(self, user_id: str) -> User:
+        """A user who is signed in. Raises AccessRefused: unauthenticated for one who is gone."""
+        async with self._around.log.connection() as connection:
+            found = await rows(connection, "user", user_id=user_id)
+        if not found:
+            raise AccessRefused("unauthenticated", "The session is over, or there is none. Sign in.")
+        return user_of(found[0])
+
     async def person(self, token: str, kind: Kind) -> Person:
         """Whose session a secret is. Raises AccessRefused: unauthenticated, email_not_verified."""
         now = self._around.clock()

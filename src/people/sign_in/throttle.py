@@ -1,4 +1,5 @@
-"""Attempts of strangers, counted in the database for all workers: wrong passwords, and mails that are asked for.
+"""Attempts of strangers, counted in the database for all workers: wrong passwords, mails that are asked for, and
+invitations.
 
 A throttle must lock nobody out. Whoever cannot use their password because others tried too many may have a link mailed;
 mails are counted apart, and an address that got several lately has one whose link still opens.
@@ -21,6 +22,8 @@ OF_NETWORK, OF_ADDRESS, OF_BOTH = 100, 50, 5
 """Wrong passwords: of one network and of one address in an hour, and of both in 15 minutes."""
 MAILS = 5
 """Mails to one address in 15 minutes. Further ones are asked for in vain, which nobody is told."""
+INVITATIONS = 5
+"""Invitations to one address in an hour, counted apart: they must not keep anybody from a link that signs in."""
 RETRY_AFTER = 900
 
 
@@ -36,6 +39,11 @@ async def note_mail(connection: Connection, email: str, network: str, now: datet
     return int(found["lately"]) < MAILS
 
 
+async def note_invitation(connection: Connection, email: str, network: str, now: datetime) -> None:
+    """Note that somebody is invited. Raises AccessRefused: rate_limited."""
+    await _note(connection, "invitation", email, network, now, INVITATIONS, INVITATIONS)
+
+
 async def withdraw(connection: Connection, attempt_id: int) -> None:
     """The password was right."""
     await connection.execute(SQL["withdraw_attempt"], {"attempt_id": attempt_id})
@@ -43,7 +51,7 @@ async def withdraw(connection: Connection, attempt_id: int) -> None:
 
 async def _note(
     connection: Connection,
-    kind: Literal["password", "mail"],
+    kind: Literal["password", "mail", "invitation"],
     email: str,
     network: str,
     now: datetime,

@@ -23,3 +23,6 @@ GRANT SELECT, INSERT, DELETE ON TABLE people.exports TO credit_ledger_service;
 GRANT SELECT, INSERT, DELETE ON TABLE people.identities TO credit_ledger_service;
 GRANT SELECT, INSERT, DELETE ON TABLE people.provider_requests TO credit_ledger_service;
 GRANT SELECT, INSERT, DELETE ON TABLE people.identity_links TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE ON TABLE people.teams TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.members TO credit_ledger_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE people.invitations TO credit_ledger_service;

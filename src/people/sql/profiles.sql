@@ -23,16 +23,23 @@ SELECT NOT %(kind)s = ANY (mails_off) AS wants FROM people.users WHERE user_id =
 UPDATE people.users SET deletion_at = coalesce(deletion_at, %(at)s) WHERE user_id = %(user_id)s
 RETURNING deletion_at;
 
+-- name: owned_teams
+SELECT count(*) AS teams FROM people.members WHERE user_id = %(user_id)s AND role = 'owner';
+
 -- name: take_back
 UPDATE people.users SET deletion_at = NULL
 WHERE user_id = %(user_id)s AND deletion_at > %(now)s RETURNING user_id;
 
 -- name: due
-SELECT user_id FROM people.users WHERE deletion_at <= %(now)s ORDER BY deletion_at LIMIT %(limit)s;
+-- Not who owns a team: somebody handed it to them meanwhile.
+SELECT user_id FROM people.users AS u WHERE deletion_at <= %(now)s
+  AND NOT EXISTS (SELECT FROM people.members AS m WHERE m.user_id = u.user_id AND m.role = 'owner')
+ORDER BY deletion_at LIMIT %(limit)s;
 
 -- name: lock_due
 -- The addresses of a user who is due, if nobody else erases them now.
-SELECT email, former_emails FROM people.users WHERE user_id = %(user_id)s AND deletion_at <= %(now)s
+SELECT email, former_emails FROM people.users AS u WHERE user_id = %(user_id)s AND deletion_at <= %(now)s
+  AND NOT EXISTS (SELECT FROM people.members AS m WHERE m.user_id = u.user_id AND m.role = 'owner')
 FOR UPDATE SKIP LOCKED;
 
 -- name: erase_sessions
@@ -52,6 +59,9 @@ WHERE user_id = %(user_id)s OR email = ANY (%(emails)s) OR new_email = ANY (%(em
 
 -- name: erase_registrations
 DELETE FROM people.registrations WHERE email = ANY (%(emails)s);
+
+-- name: erase_invitations
+DELETE FROM people.invitations WHERE email = ANY (%(emails)s);
 
 -- name: erase_attempts
 DELETE FROM people.attempts WHERE address = ANY (%(digests)s);
@@ -91,6 +101,10 @@ FROM people.api_keys WHERE %(user_id)s IN (account_id, member) ORDER BY created_
 -- name: everything_identities
 -- As whom a provider knows them.
 SELECT issuer, subject, created_at FROM people.identities WHERE user_id = %(user_id)s ORDER BY created_at, issuer, subject;
+-- name: everything_teams
+SELECT m.team_id, t.name, t.slug, m.role, m.status, m.joined_at
+FROM people.members AS m JOIN people.teams AS t USING (team_id) WHERE m.user_id = %(user_id)s
+ORDER BY m.joined_at, m.team_id;
 
 -- name: everything_audit
 SELECT entry_id, at, action, actor, subject, account_id, details FROM people.audit

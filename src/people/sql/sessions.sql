@@ -2,14 +2,16 @@
 
 -- name: make_link
 -- A session that begins when its link is opened.
-INSERT INTO people.sessions (link_sha256, account_id, key_sha256, return_url, created_at, link_expires_at, expires_at)
-VALUES (%(link)s, %(account_id)s, %(key)s, %(return_url)s, %(now)s, %(link_expires_at)s, %(expires_at)s);
+INSERT INTO people.sessions
+    (link_sha256, account_id, key_sha256, return_url, created_at, link_expires_at, expires_at, member, role, person)
+VALUES (%(link)s, %(account_id)s, %(key)s, %(return_url)s, %(now)s, %(link_expires_at)s, %(expires_at)s,
+        %(member)s, %(role)s, %(person)s);
 
 -- name: begin
 -- The first to open the link gets the session; this one statement decides who is the first.
 UPDATE people.sessions SET cookie_sha256 = %(cookie)s, begun_at = %(now)s
 WHERE link_sha256 = %(link)s AND begun_at IS NULL AND link_expires_at > %(now)s
-RETURNING account_id, key_sha256, return_url, expires_at, ended_at, user_id;
+RETURNING account_id, key_sha256, return_url, expires_at, ended_at, user_id, member, role, person;
 
 -- name: link
 -- The state of a link, which this does not open.
@@ -20,10 +22,22 @@ INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires
 VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 
 -- name: find
+-- With the role that a user has in the account at this moment; none for who is not in the team any more.
 SELECT s.account_id, s.key_sha256, s.return_url, s.expires_at, s.ended_at, s.user_id, s.issuer, s.subject, s.scopes,
-       u.zone, u.language
-FROM people.sessions AS s LEFT JOIN people.users AS u USING (user_id)
+       u.zone, u.language, s.member, s.person, s.own_account_id,
+       CASE WHEN s.user_id IS NULL THEN s.role
+            WHEN s.account_id IN (s.user_id, s.own_account_id) THEN 'owner' ELSE m.role END AS role
+FROM people.sessions AS s LEFT JOIN people.users AS u USING (user_id) LEFT JOIN people.members AS m
+     ON m.team_id = s.account_id AND m.user_id = s.user_id AND m.status = 'active'
 WHERE s.cookie_sha256 = %(cookie)s AND s.kind = 'page';
+
+-- name: switch
+-- A user's session goes on in another account of theirs, with another cookie: what was open in the one before ends.
+UPDATE people.sessions AS s SET cookie_sha256 = %(new)s, account_id = %(account_id)s
+WHERE s.cookie_sha256 = %(cookie)s AND s.kind = 'page' AND s.ended_at IS NULL AND s.expires_at > %(now)s
+  AND s.user_id IS NOT NULL AND (coalesce(s.own_account_id, s.user_id) = %(account_id)s OR EXISTS (
+      SELECT FROM people.members AS m WHERE m.team_id = %(account_id)s AND m.user_id = s.user_id AND m.status = 'active'))
+RETURNING s.session_id;
 
 -- name: renew
 -- That of a user, while it is used.

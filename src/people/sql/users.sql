@@ -4,6 +4,10 @@
 SELECT user_id, email, name, created_at, password_set_at, account_opened_at, password_hash
 FROM people.users WHERE email = %(email)s;
 
+-- name: user
+SELECT user_id, email, name, created_at, password_set_at, account_opened_at FROM people.users
+WHERE user_id = %(user_id)s;
+
 -- name: hash_of
 SELECT password_hash FROM people.users WHERE user_id = %(user_id)s;
 

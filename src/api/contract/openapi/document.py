@@ -10,8 +10,8 @@ from api.contract.answers.answer import ProblemDocument
 from api.contract.answers.commands import ANSWERS, BatchAnswer
 from api.contract.answers.events import EventNotice
 from api.contract.billing_bodies import CheckoutBody, DismissBody, EstimateBody, MatchBody, PriceBookBody
-from api.contract.bodies import PortalSessionBody
 from api.contract.change_bodies import CancelBody, DowngradeBody, PortalBody, ReactivateBody, UpgradeBody
+from api.contract.limit_bodies import TEAM_LIMIT_BODIES
 from api.contract.openapi.batches import batch_schemas
 from api.contract.openapi.examples import EXAMPLES
 from api.contract.openapi.names import IDS, TAGS
@@ -20,10 +20,13 @@ from api.contract.openapi.schemas import SCHEMAS, Schema, schemas_of, split, tid
 from api.contract.operations import ALL_OPERATIONS
 from api.contract.people.bodies import PEOPLE_BODIES
 from api.contract.people.keys import KEY_BODIES
+from api.contract.people.portal_bodies import PortalSessionBody
+from api.contract.people.team_bodies import TEAM_BODIES
 from api.contract.scopes import MEANINGS, PEOPLE, ROUTES, Scopes, route_name
 from billing.plans import Package, Plan
 
 _BODIES = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody, PriceBookBody, EstimateBody)
+_OF_PEOPLE = (*PEOPLE_BODIES, *KEY_BODIES, *TEAM_BODIES, *TEAM_LIMIT_BODIES)
 _CHANGES = (UpgradeBody, DowngradeBody, CancelBody, ReactivateBody, PortalBody)
 _INFO = {
     "title": "Credit ledger",
@@ -108,13 +111,7 @@ def _scope_sentence(scopes: Scopes) -> str:
 
 def _schemas(made_by_framework: dict[str, Schema], of_queries: Iterable[type]) -> dict[str, Schema]:
     """What routes name by reference."""
-    bodies: list[type] = [
-        *(one.body for one in ALL_OPERATIONS.values()),
-        *_BODIES,
-        *_CHANGES,
-        *PEOPLE_BODIES,
-        *KEY_BODIES,
-    ]
+    bodies: list[type] = [*(one.body for one in ALL_OPERATIONS.values()), *_BODIES, *_CHANGES, *_OF_PEOPLE]
     answers: list[type] = [*of_queries, *ANSWERS.values(), BatchAnswer, EventNotice, ProblemDocument]
     found, facts = schemas_of(bodies, answers, types_of_facts())
     by_framework = {name: titled(name, schema) for name, schema in made_by_framework.items()}

@@ -37,11 +37,11 @@ class FormError(ValueError):
         self.field = field
 
 
-def with_limit(given: Mapping[str, Any], account: Account) -> dict[str, Any]:
-    """The body that sets one limit. Raises FormError."""
+def with_limit(given: Mapping[str, Any], account: Account, source: str = OPERATOR) -> dict[str, Any]:
+    """The body that sets one limit of a source. Raises FormError."""
     if "/" in given["limit_id"]:
         raise FormError("limit_id", "A name has no slash.")
-    before = next((limit for limit in _limits(account) if limit.limit_id == given["limit_id"]), None)
+    before = next((limit for limit in _limits(account, source) if limit.limit_id == given["limit_id"]), None)
     new = {
         "limit_id": given["limit_id"],
         "amount": given["amount"],
@@ -54,19 +54,19 @@ def with_limit(given: Mapping[str, Any], account: Account) -> dict[str, Any]:
     }
     if before is not None and before.allowances and list(before.each) == new["each"]:
         new["allowances"] = dict(before.allowances)
-    return _body(account, given["limit_id"], [new])
+    return _body(account, given["limit_id"], [new], source)
 
 
-def without_limit(limit_id: str, account: Account) -> dict[str, Any]:
-    """The body that removes one limit. Raises LimitNotFound if operators have set no such limit."""
-    if all(limit.limit_id != limit_id for limit in _limits(account)):
+def without_limit(limit_id: str, account: Account, source: str = OPERATOR) -> dict[str, Any]:
+    """The body that removes one limit. Raises LimitNotFound if the source has set no such limit."""
+    if all(limit.limit_id != limit_id for limit in _limits(account, source)):
         raise LimitNotFound(limit_id)
-    return _body(account, limit_id, [])
+    return _body(account, limit_id, [], source)
 
 
-def typed_values(limit_id: str, account: Account) -> dict[str, str]:
-    """The values with which the form of a limit begins: those of the limit, if operators have set it."""
-    found = next((limit for limit in _limits(account) if limit.limit_id == limit_id), None)
+def typed_values(limit_id: str, account: Account, source: str = OPERATOR) -> dict[str, str]:
+    """The values with which the form of a limit begins: those of the limit, if the source has set it."""
+    found = next((limit for limit in _limits(account, source) if limit.limit_id == limit_id), None)
     if found is None:
         return {}
     fields = limit_fields(found)
@@ -85,16 +85,16 @@ def typed_values(limit_id: str, account: Account) -> dict[str, str]:
     }
 
 
-def _limits(account: Account) -> list[Limit]:
-    """The limits that operators have set."""
+def _limits(account: Account, source: str) -> list[Limit]:
+    """The limits that a source has set."""
     every = account.limits.all if account.limits else ()
-    return [one.limit for one in every if one.limit.source == OPERATOR]
+    return [one.limit for one in every if one.limit.source == source]
 
 
-def _body(account: Account, limit_id: str, changed: list[dict[str, Any]]) -> dict[str, Any]:
-    kept = [limit_fields(limit) for limit in _limits(account) if limit.limit_id != limit_id]
+def _body(account: Account, limit_id: str, changed: list[dict[str, Any]], source: str) -> dict[str, Any]:
+    kept = [limit_fields(limit) for limit in _limits(account, source) if limit.limit_id != limit_id]
     others = [{name: value for name, value in one.items() if name in _OWN} for one in kept]
-    return {"source": OPERATOR, "limits": [*others, *changed]}
+    return {"source": source, "limits": [*others, *changed]}
 
 
 def _only(text: str) -> dict[str, str]:

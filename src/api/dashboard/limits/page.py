@@ -19,6 +19,7 @@ from api.http.queries.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.events import LimitsSet
 from ledger.domain.limits import CREDITS
+from ledger.domain.usage import Usage
 
 MOST_COUNTERS = 50
 """The counters of a limit that the page shows, those that used most."""
@@ -71,9 +72,10 @@ class LimitNotice(NamedTuple):
 
 
 async def limits(request: Request) -> Response:
-    """Show all limits of an account."""
+    """Show all limits of an account; to a member, those that apply to them, with their own counters."""
     account_id, formatter = request.path_params["account_id"], formatter_of(request)
-    found = await limits_now(reads_of(request), account_id)
+    own = user_of(request).sees_only
+    found = await limits_now(reads_of(request), account_id, None if own is None else {"member": own})
     return await page(
         request,
         "limits.html",
@@ -85,12 +87,12 @@ async def limits(request: Request) -> Response:
     )
 
 
-async def limits_now(reads: Reads, account_id: str) -> LimitsAnswer:
-    """All limits of an account. Raises AccountNotFound."""
+async def limits_now(reads: Reads, account_id: str, usage: Usage | None = None) -> LimitsAnswer:
+    """All limits of an account, or those of some usage. Raises AccountNotFound."""
     found = await reads.ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    return limits_answer(found, {})
+    return limits_answer(found, usage or {})
 
 
 def notices_of(found: LimitsAnswer) -> list[LimitNotice]:

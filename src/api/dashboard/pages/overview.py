@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.charts import Chart, Point, Series, columns
+from api.dashboard.current_user import user_of
 from api.dashboard.done_notice import done_by
 from api.dashboard.formatting import Formatter
 from api.dashboard.formatting import day as day_name
+from api.dashboard.limits.own_overview import own_overview
 from api.dashboard.limits.page import limits_now, notices_of
 from api.dashboard.options import options_of
 from api.dashboard.pages import entry_labels
@@ -37,8 +39,11 @@ class Expiring(NamedTuple):
 
 
 async def overview(request: Request) -> Response:
-    """Show the overview."""
+    """Show the overview; to a member, what they can use now."""
     account_id = request.path_params["account_id"]
+    own = user_of(request).sees_only
+    if own is not None:
+        return await own_overview(request, account_id, own)
     reads, formatter = reads_of(request), formatter_of(request)
     summary = await summary_of(reads, account_id, formatter.zone, required_position(request))
     balance = summary["balance"]

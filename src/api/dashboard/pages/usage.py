@@ -60,7 +60,11 @@ class UsageQuery(NamedTuple):
 def _usage_query(request: Request, account_id: str) -> UsageQuery:
     """Read the address. Raises Problem for a range that is not valid; other values that are not valid are ignored."""
     query, chosen = request.query_params, range_of(request, CHOICES, "30d")
-    filters = tuple((name, query[name][:MAX_ID]) for name in FILTERS if query.get(name))
+    own = user_of(request).sees_only
+    filters = tuple(
+        (name, query[name][:MAX_ID]) for name in FILTERS if query.get(name) and (own is None or name != "member")
+    )
+    filters += () if own is None else (("member", own),)
     sort = query["sort"] if query.get("sort") in _SORTS else "newest"
     task = (query.get("task") or "")[:MAX_ID] or None
     everything = query.get("show") == "all"
@@ -77,11 +81,12 @@ def _usage_query(request: Request, account_id: str) -> UsageQuery:
 
 
 async def usage(request: Request) -> Response:
-    """Show the usage of one account in a range of days."""
+    """Show the usage of one account in a range of days; to a member, their own."""
     account_id = request.path_params["account_id"]
     reads, formatter, wanted = reads_of(request), formatter_of(request), _usage_query(request, account_id)
     position = required_position(request)
-    found = await breakdown_of(reads, account_id, wanted.range.period, position, wanted.by)
+    own = user_of(request).sees_only
+    found = await breakdown_of(reads, account_id, wanted.range.period, position, wanted.by, own)
     table_page = Page(LIMIT, request.query_params.get("cursor") or None, position)
     table, refused = await _table(reads, wanted.table, table_page)
     entries, explains = table["entries"], user_of(request).may(EXPLANATIONS)

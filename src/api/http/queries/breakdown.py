@@ -65,12 +65,17 @@ class BreakdownAnswer(AsOf):
 
 
 async def breakdown_of(
-    reads: Reads, account_id: str, period: Period, min_position: int = 0, by: By = "recorded"
+    reads: Reads,
+    account_id: str,
+    period: Period,
+    min_position: int = 0,
+    by: By = "recorded",
+    member: str | None = None,
 ) -> BreakdownAnswer:
-    """Query the breakdown. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    """Query the breakdown, of one member if one is named. Raises Problem, AccountNotFound, NotYetVisible, NotBuilt."""
     starts = period.starts()
     async with reads.views.snapshot(USAGE, at_least=min_position) as moment:
-        found = await breakdown(moment, account_id, starts, limit=MOST_NAMES, series=MOST_SERIES, by=by)
+        found = await breakdown(moment, account_id, starts, limit=MOST_NAMES, series=MOST_SERIES, by=by, member=member)
     if not found.providers:
         await known_account(reads.ledger, account_id)
     return {

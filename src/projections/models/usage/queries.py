@@ -119,10 +119,20 @@ class Breakdown(NamedTuple):
 
 
 async def breakdown(
-    moment: Snapshot, account_id: str, starts: Sequence[datetime], *, limit: int, series: int, by: By = "recorded"
+    moment: Snapshot,
+    account_id: str,
+    starts: Sequence[datetime],
+    *,
+    limit: int,
+    series: int,
+    by: By = "recorded",
+    member: str | None = None,
 ) -> Breakdown:
-    """The breakdown of some days: at most `limit` names of each kind, and `series` single providers."""
-    parts = _pieces(starts, by)
+    """The breakdown of some days: at most `limit` names of each kind, and `series` single providers.
+
+    With `member`, of the usage of this one alone.
+    """
+    parts = {**_pieces(starts, by), "member": member}
     rows = await moment.rows(USAGE.statements["breakdown"], account=account_id, **parts, limit=limit, series=series)
     measured, by_model = await _measured_in(moment, account_id, parts)
     found: defaultdict[str, list[tuple[dict[str, Any], Sums]]] = defaultdict(list)

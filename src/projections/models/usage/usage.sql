@@ -201,7 +201,7 @@ GROUP BY piece.place, m.slot
 HAVING sum(m.count) <> 0;
 
 -- name: measured
--- What was measured in some pieces of time: of each model, and in total.
+-- What was measured in some pieces of time: of each model, and in total. With `member`, of this one alone.
 SELECT grouping(g.model) = 0 AS is_model, g.model AS name, m.slot, sum(m.count) AS count, sum(m.total) AS total
 FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
      AS piece (place, starts, ends, width)
@@ -213,13 +213,14 @@ CROSS JOIN LATERAL (
     GROUP BY group_id, slot
 ) AS m
 JOIN projection_usage.groups AS g USING (group_id)
+WHERE %(member)s::text IS NULL OR g.member = %(member)s
 GROUP BY GROUPING SETS ((m.slot), (g.model, m.slot))
 HAVING sum(m.count) <> 0;
 
 -- name: breakdown
 -- The usage of some days: in total, by provider, model, project and member, and by project and by day for the largest
 -- providers. `series` is the rank of a provider; those beyond the last rank share one. The pieces of a day are added up
--- first, so that the many sums below are made from few rows.
+-- first, so that the many sums below are made from few rows. With `member`, the usage of this one alone.
 WITH daily AS MATERIALIZED (
     SELECT piece.day, sums.*
     FROM unnest(%(places)s::integer[], %(starts)s::timestamptz[], %(ends)s::timestamptz[], %(widths)s::integer[])
@@ -236,6 +237,7 @@ WITH daily AS MATERIALIZED (
     SELECT g.group_id, g.provider, g.model, g.project, g.member,
            sum(sum(daily.credits)) OVER (PARTITION BY g.provider) AS credits_of_provider
     FROM daily JOIN projection_usage.groups AS g USING (group_id)
+    WHERE %(member)s::text IS NULL OR g.member = %(member)s
     GROUP BY g.group_id
 ), ranked AS (
     SELECT group_id, provider, model, project, member,

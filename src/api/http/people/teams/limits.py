@@ -1,0 +1,102 @@
+"""Routes of the limits in a team: what is left to who asks, and the limits and allowances that a team sets itself.
+
+The limits of a team are those of the source `team`. Nobody in it changes what a plan or an operator has set.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+
+from api.contract.answers.limits import LimitsAnswer
+from api.contract.bodies import SEGMENT
+from api.contract.limit_bodies import TeamAllowanceBody, TeamLimitsBody
+from api.http.commands.command_endpoint import endpoint_of
+from api.http.json_answer import JsonAnswer
+from api.http.people.person_route import PersonRoute, body_of, body_schema, person_of
+from api.http.people.teams.team_route import MemberId, TeamId, role_in
+from api.http.people.teams.teams import ASKING, CHANGING
+from api.http.queries.limits import limits_answer
+from api.http.queries.reads import Reads, reads_of
+from ledger.commit.submission import Submission
+from ledger.domain.commands import MAX_ID, SetAllowance, SetLimits
+from ledger.domain.errors import AccountNotFound, LimitNotFound, Refusal
+from ledger.domain.usage import Usage
+from ledger.store import Metadata
+from people.audit_log import AuditEntry, note
+
+router = APIRouter(route_class=PersonRoute, tags=["people"])
+TEAM = "team"
+"""The source of the limits that a team sets itself."""
+LimitId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
+
+
+@router.get("/api/teams/{team_id}/limits", responses=ASKING, summary="The limits of a team now")
+async def limits(request: Request, team_id: TeamId) -> JsonAnswer[LimitsAnswer]:
+    """A member gets those that apply to them, with how much they can still use; admins and the owner get all."""
+    role = await role_in(request, team_id)
+    own: Usage = {"member": person_of(request).user.user_id} if role == "member" else {}
+    return JsonAnswer(await _limits_now(reads_of(request), team_id, own))
+
+
+@router.put(
+    "/api/teams/{team_id}/limits",
+    responses=CHANGING,
+    summary="Set the limits of a team",
+    openapi_extra=body_schema(TeamLimitsBody),
+)
+async def set_limits(request: Request, team_id: TeamId) -> JsonAnswer[LimitsAnswer]:
+    """All that the team has set itself; those of its plan and of operators stay. For admins and the owner."""
+    body = await body_of(request, TeamLimitsBody)
+    await role_in(request, team_id, "admin")
+    command = SetLimits(team_id, TEAM, tuple(one.limit() for one in body.limits))
+    await carry_out(reads_of(request), person_of(request).user.user_id, command, _request_id(request))
+    return JsonAnswer(await _limits_now(reads_of(request), team_id, {}))
+
+
+@router.put(
+    "/api/teams/{team_id}/limits/{limit_id}/allowances/{user_id}",
+    responses=CHANGING,
+    summary="Set the amount of one member",
+    openapi_extra=body_schema(TeamAllowanceBody),
+)
+async def set_allowance(
+    request: Request, team_id: TeamId, limit_id: LimitId, user_id: MemberId
+) -> JsonAnswer[LimitsAnswer]:
+    """Of a limit that the team has set for each member. For admins and the owner."""
+    body = await body_of(request, TeamAllowanceBody)
+    await role_in(request, team_id, "admin")
+    reads = reads_of(request)
+    await check_own_limit(reads, team_id, limit_id)
+    command = SetAllowance(team_id, limit_id, user_id, body.amount)
+    await carry_out(reads, person_of(request).user.user_id, command, _request_id(request))
+    return JsonAnswer(await _limits_now(reads, team_id, {"member": user_id}))
+
+
+async def check_own_limit(reads: Reads, team_id: str, limit_id: str) -> None:
+    """Raise LimitNotFound unless the team has set this limit itself, for each member."""
+    found = await reads.ledger.account_at(team_id)
+    counted = found.account.limits.get(limit_id) if found is not None and found.account.limits is not None else None
+    if counted is None or counted.limit.source != TEAM or counted.limit.each != ("member",):
+        raise LimitNotFound(limit_id)
+
+
+async def carry_out(reads: Reads, actor: str, command: SetLimits | SetAllowance, request_id: str) -> None:
+    """Carry out a command of somebody who may. Raises Refusal, Overloaded and Unavailable."""
+    operation = "limits" if isinstance(command, SetLimits) else "allowance"
+    outcome = await reads.ledger.execute(Submission(command, Metadata(actor, operation, None, request_id)))
+    if isinstance(outcome, Refusal):
+        raise outcome
+    entry = AuditEntry("limit.set", actor, command.account_id, command.account_id)
+    async with reads.ledger.log.connection() as connection:
+        await note(connection, reads.clock(), entry)
+
+
+async def _limits_now(reads: Reads, team_id: str, usage: Usage) -> LimitsAnswer:
+    found = await reads.ledger.account_at(team_id)
+    if found is None:
+        raise AccountNotFound(team_id)
+    return limits_answer(found, usage)
+
+
+def _request_id(request: Request) -> str:
+    return endpoint_of(request).next_request_id()

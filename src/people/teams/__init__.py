@@ -1,0 +1,1 @@
+"""Teams: an account that several people pay from, each with a role."""
