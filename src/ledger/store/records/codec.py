@@ -223,7 +223,7 @@ def decode_event(topic: str, state: bytes) -> Event:
 def decode_uncounted(topic: str, state: bytes) -> Event:
     """The same without its counts of limits and its price, for whoever has no use for them.
 
-    Counts would take a quarter of the time, and a price as long as all the rest. What is left out is not checked.
+    Counts would take a quarter of the time, and a price two fifths. What is left out is not checked.
     """
     return decoded(topic, orjson.loads(state), _UNCOUNTED)
 
