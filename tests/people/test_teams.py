@@ -8,6 +8,7 @@ import pytest
 from ledger.domain.commands import CaptureHold, GrantCredits, PlaceHold
 from ledger.service import Ledger
 from people.errors import AccessRefused
+from people.keys.issuing import Holder, Keys, Wanted
 from people.sessions import Sessions
 from people.sign_in.passwords import Passwords
 from people.teams.words import MOST_TEAMS, Actor, InvitedRole
@@ -113,8 +114,8 @@ async def test_a_team_is_handed_over_and_always_has_one_owner(village: Village) 
     ]
 
 
-async def test_who_is_removed_or_suspended_has_no_session_in_the_team(village: Village) -> None:
-    """In the same transaction; the session of their own account goes on."""
+async def test_who_is_removed_or_suspended_has_no_session_and_no_key_in_the_team(village: Village) -> None:
+    """In the same transaction; the session of their own account goes on, and the keys of others."""
     team = await village.team(bob="member", carol="member")
     town, members = village.town, village.teams.members
     sessions = Sessions(town.ledger.log, town.clock)
@@ -125,6 +126,9 @@ async def test_who_is_removed_or_suspended_has_no_session_in_the_team(village: V
         assert switched is not None
         cookies[name] = own.token, switched
     ada, bob, carol = [await village.actor(name) for name in ("ada", "bob", "carol")]
+    keys = Keys(town.ledger.log, town.clock, "clu")
+    for member in (ada.user_id, bob.user_id, carol.user_id):
+        await keys.make(Holder("key:01234567", team.team_id, "owner", member), Wanted("a key", ["read"]))
     assert bob.user_id
     assert carol.user_id
     await members.remove(ada, team.team_id, bob.user_id)
@@ -135,6 +139,8 @@ async def test_who_is_removed_or_suspended_has_no_session_in_the_team(village: V
         assert not found.open(town.clock()), name
         assert kept is not None
         assert kept.open(town.clock()), name
+    usable = [key.member for key in await keys.listed(team.team_id) if key.revoked_at is None]
+    assert usable == [ada.user_id]
     assert await village.teams.teams.role(carol.user_id, team.team_id) is None
     await members.change(ada, team.team_id, carol.user_id, None, "active")
     assert await village.teams.teams.role(carol.user_id, team.team_id) == "member"

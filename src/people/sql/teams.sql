@@ -84,6 +84,10 @@ UPDATE people.sessions SET ended_at = %(now)s
 WHERE account_id = %(team_id)s AND user_id = %(user_id)s AND ended_at IS NULL
   AND cookie_sha256 IS DISTINCT FROM %(kept)s;
 
+-- name: end_keys
+-- Those of a person in a team; all of the team's, when nobody is named.
+SELECT people.end_keys(%(team_id)s::text, NULL, %(user_id)s::text, %(now)s::timestamptz);
+
 -- name: seats
 -- How many are taken.
 SELECT (SELECT count(*) FROM people.members WHERE team_id = %(team_id)s) AS members,

@@ -44,7 +44,8 @@ class Change:
         await note(self.connection, self.now, entry)
 
     async def end_access(self, user_id: str, kept: str | None = None) -> None:
-        """End what a person has in the team: their sessions in its account, but the one with the cookie `kept`."""
+        """End what a person has in the team: their keys, and their sessions but the one with the cookie `kept`."""
+        await self.execute("end_keys", user_id=user_id)
         await self.execute("end_sessions", user_id=user_id, kept=digest(kept) if kept else None)
 
     def need(self, least: Role) -> None:

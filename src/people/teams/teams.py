@@ -101,6 +101,7 @@ class Teams:
                 await connection.execute(SQL["stop_deletion"], {"team_id": team_id})
             raise
         async with change_of(self._around, team_id, actor, deleting=True) as change:
+            await change.execute("end_keys", user_id=None)
             await change.execute("delete", kept=digest(kept) if kept else None)
             await change.note("team.deleted", team_id, credits_to=owner)
 
