@@ -163,9 +163,9 @@ def said(chance: Random) -> dict[str, str | int | bool] | None:
         "quantity": [None, None, 0, 1, 12],
         "duration_ms": [None, 0, 1, 850, 900, 20_000, chance.randint(2, 5_000)],
         "success": [None, True, False],
-        "cached_tokens": [None, None, 0, 1_024],
     }
     chosen = {name: chance.choice(values) for name, values in words.items()}
+    chosen["cached_tokens"] = {17: 1_024, 90_000: 0}.get(chosen["input_tokens"])
     return {name: value for name, value in chosen.items() if value is not None}
 
 
