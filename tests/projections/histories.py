@@ -116,5 +116,5 @@ def usage(chance: random.Random) -> dict[str, str | int | bool] | None:
     if chance.random() < 0.5:
         values |= {"quantity": chance.choice([None, 0, 1, *TOKENS]), "success": chance.choice([None, True, False])}
         values["duration_ms"] = chance.choice([*TOKENS, 2, 10, 11, 86_400_000])
-        values["cached_tokens"] = (None, 0, 12)[values["duration_ms"] % 3]
+        values["cached_tokens"] = (None, 0, 12)[(values["duration_ms"] or 0) % 3]
     return {name: value for name, value in values.items() if value is not None} or None
