@@ -23,7 +23,7 @@ def test_uv_is_installed_by_hash() -> None:
     assert pinned.count("--hash=sha256:") > 10
 
 
-@pytest.mark.parametrize("name", ["serve", "setup"])
+@pytest.mark.parametrize("name", ["serve", "setup", "docs"])
 def test_no_python_of_a_script_takes_code_from_the_current_folder(name: str) -> None:
     assert "\nexport PYTHONSAFEPATH=1" in (ROOT / "scripts" / name).read_text()
 
