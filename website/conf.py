@@ -14,6 +14,8 @@ html_theme = "furo"
 html_title = "Credit ledger"
 html_static_path = ["style"]
 html_css_files = ["site.css"]
+# The search fetches pages for its summaries, and a browser fetches nothing for a page that is opened as a file.
+html_show_search_summary = False
 html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
