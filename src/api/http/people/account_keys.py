@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from starlette.exceptions import HTTPException
 
 from api.contract.bodies import Id
 from api.contract.people.answers import MessageAnswer
@@ -30,7 +31,9 @@ from people.api_keys import ApiKey
 from people.keys.issuing import Changes, Holder, Issued, Keys, Wanted
 
 router = APIRouter(route_class=AnswerRoute, tags=["keys"])
-KeyId = Annotated[str, Path(pattern="^[0-9A-Za-z]{8}$", description="the `id` of a key")]
+KeyId = Annotated[str, Path(pattern="^[0-9A-Za-z]{8,13}$", description="the `id` of a key")]
+_WORDS = frozenset({"revocations", "verifications"})
+"""What stands where the id of a key does, and takes POST alone. No id is as long."""
 NO_STORE = {"cache-control": "no-store"}
 CHANGING = problems(400, 401, 403, 413, 415, 422, 429, 500, 503) | problems_of("key_not_found")
 ASKING = problems(401, 403, 422, 429, 500, 503) | problems_of("key_not_found")
@@ -84,6 +87,7 @@ async def make(request: Request, query: Annotated[_Nothing, Query()]) -> JsonAns
 )
 async def change(request: Request, key_id: KeyId, query: Annotated[_Nothing, Query()]) -> JsonAnswer[KeyAnswer]:
     """Other processes of the service know it within a second."""
+    _check_is_key(key_id)
     body = await body_of(request, KeyChangesBody)
     holder = await _holder(request, key_id)
     return shown(request, await account_keys_of(request).change(holder, key_id, changes(request, body)))
@@ -92,6 +96,7 @@ async def change(request: Request, key_id: KeyId, query: Annotated[_Nothing, Que
 @router.delete("/v1/keys/{key_id}", responses=ASKING, summary="Revoke a key")
 async def revoke(request: Request, key_id: KeyId, query: Annotated[_Nothing, Query()]) -> JsonAnswer[MessageAnswer]:
     """With all its secrets, in all processes within a second."""
+    _check_is_key(key_id)
     await account_keys_of(request).revoke(await _holder(request, key_id), key_id)
     return JsonAnswer({"message": "API key revoked successfully"})
 
@@ -143,6 +148,11 @@ async def report(request: Request, query: Annotated[_Nothing, Query()]) -> JsonA
     if key is not None:
         await account_keys_of(request).end(key.actor, key)
     return JsonAnswer({"message": "If there is such a key, it is revoked."}, 202)
+
+
+def _check_is_key(key_id: str) -> None:
+    if key_id in _WORDS:
+        raise HTTPException(405)
 
 
 async def _holder(request: Request, key_id: str) -> Holder:
