@@ -37,8 +37,10 @@ def is_head(scope: Scope) -> bool:
 
 
 def methods_at(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
-    """The methods that an address accepts; none if the address does not exist."""
-    found = set(_matching(routes, scope))
+    """The methods that an address accepts; none if the address does not exist. A word in a path goes before an id."""
+    matching = list(_matching(routes, scope))
+    ids = min((count for count, _ in matching), default=0)
+    found = {method for count, method in matching if count == ids}
     if "GET" in found:
         found.add("HEAD")
     return sorted(found | {"OPTIONS"}) if found else []
@@ -48,8 +50,9 @@ def _methods_of(routes: Iterable[BaseRoute], scope: Scope) -> Iterable[str]:
     return _EVERYWHERE if scope["path"] == "*" else methods_at(routes, scope)
 
 
-def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
-    """The methods of all matching routes, which may be in several routers and in mounted applications."""
+def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[tuple[int, str]]:
+    """The methods of all matching routes, which may be in several routers and in mounted applications; and before each
+    the number of ids in the path of its route."""
     for route in routes:
         router = getattr(route, "original_router", None)
         match, below = (Match.FULL, {}) if router is not None else route.matches(scope)
@@ -59,7 +62,9 @@ def _matching(routes: Iterable[BaseRoute], scope: Scope) -> Iterator[str]:
         if inner:
             yield from _matching(inner, {**scope, **below})
         else:
-            yield from getattr(route, "methods", None) or ("GET",)  # without methods: a folder of files
+            methods = getattr(route, "methods", None) or ("GET",)  # without methods: a folder of files
+            ids = getattr(route, "path", "").count("{")
+            yield from ((ids, method) for method in methods)
 
 
 class _WithoutBody:
