@@ -17,7 +17,7 @@ VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id
     ("plan_id", "package_id", "checkout_id", "export_id", "name", "grant_id", "hold_id", "deduction_id", "transfer_id"),
     "a",
 )
-VALUES |= {"version": "1", "payment_id": "a", "month": "2026-10"}
+VALUES |= {"version": "1", "payment_id": "a", "month": "2026-10", "team_id": "a", "token": "a"}
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02", "start_date": "2026-01-01", "end_date": "2026-01-02"}
 PAGES = [
     "/dashboard",

@@ -228,6 +228,12 @@ _MANAGES_TEAM = Access((READ,), holder=True, least="admin", signed_in=True)
 _SETS_TEAM_LIMITS = Access((MANAGE,), holder=True, least="admin", signed_in=True)
 _PAGE = "/accounts/{account_id}"
 
+_FORMS_OF_PEOPLE = (
+    *("/register", "/verify/{token}", "/sign-in/link", "/link/{token}", "/reset", "/reset/{token}"),
+    *("/email/{token}", "/undo/{token}", "/keep/{token}", "/join/{token}", "/invitation/{token}"),
+)
+"""What people open before they are signed in, or out of a mail: a form, and what it posts."""
+
 PAGES: dict[str, Access] = {
     "GET /": _OWN,
     "GET /static/{digest}/{name}": ANYONE,
@@ -238,24 +244,6 @@ PAGES: dict[str, Access] = {
     "POST /sign-in": ANYONE,
     "POST /sign-out": ANYONE,
     "POST /sign-in/password": ANYONE,
-    "GET /register": ANYONE,
-    "POST /register": ANYONE,
-    "GET /verify/{token}": ANYONE,
-    "POST /verify/{token}": ANYONE,
-    "GET /sign-in/link": ANYONE,
-    "POST /sign-in/link": ANYONE,
-    "GET /link/{token}": ANYONE,
-    "POST /link/{token}": ANYONE,
-    "GET /reset": ANYONE,
-    "POST /reset": ANYONE,
-    "GET /reset/{token}": ANYONE,
-    "POST /reset/{token}": ANYONE,
-    "GET /email/{token}": ANYONE,
-    "POST /email/{token}": ANYONE,
-    "GET /undo/{token}": ANYONE,
-    "POST /undo/{token}": ANYONE,
-    "GET /keep/{token}": ANYONE,
-    "POST /keep/{token}": ANYONE,
     "GET /settings": PERSONAL,
     "POST /settings/profile": PERSONAL,
     "POST /settings/mails": PERSONAL,
@@ -268,10 +256,7 @@ PAGES: dict[str, Access] = {
     "POST /settings/keep": PERSONAL,
     "GET /oidc/start": ANYONE,
     "GET /oidc/callback": ANYONE,
-    "GET /join/{token}": ANYONE,
-    "POST /join/{token}": ANYONE,
-    "GET /invitation/{token}": ANYONE,
-    "POST /invitation/{token}": ANYONE,
+    **{f"{method} {path}": ANYONE for path in _FORMS_OF_PEOPLE for method in ("GET", "POST")},
     "GET /my/accounts": PERSONAL,
     "POST /my/accounts": PERSONAL,
     "POST /my/teams": PERSONAL,
