@@ -55,9 +55,6 @@ from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
 from api.runtime.people.erasing import Erasing
 from api.runtime.people.mail import mailer_of
-from api.runtime.people.provider import provider_sign_in
-from api.runtime.people.sign_in import people_here
-from api.runtime.people.teams import teams_here
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
@@ -75,7 +72,7 @@ from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
-from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts
+from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts, people_of_service
 from audit.revenue.reading import RevenueReading
 from billing.errors import BillingRefused
 from billing.prices.current import CurrentPrices
@@ -133,9 +130,7 @@ def create_app(
         SessionWatch(ledger.log),
         dashboard_options(settings),
         ImportRuns(ledger, defaults),
-        people_here(settings, ledger),
-        provider_sign_in(settings, ledger),
-        teams_here(settings, ledger),
+        *people_of_service(settings, ledger),
         *received.parts,
         documents_in(settings),
         prices,

@@ -17,6 +17,9 @@ from api.http.health import Health
 from api.http.queries.reads import Reads
 from api.imports.runs import ImportRuns
 from api.runtime.listening.listen_address import links_need_public_url
+from api.runtime.people.provider import provider_sign_in
+from api.runtime.people.sign_in import people_here
+from api.runtime.people.teams import teams_here
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
@@ -82,6 +85,13 @@ def keys_of_accounts(
 ) -> tuple[VerificationEndpoint, Keys]:
     """What verifies keys of accounts, and what makes them."""
     return VerificationEndpoint(ledger, keys, endpoint), Keys(ledger.log, ledger.clock, settings.key_brand)
+
+
+def people_of_service(
+    settings: Settings, ledger: Ledger
+) -> tuple[People | None, SignsInAtProvider | None, PeopleInTeams | None]:
+    """Those who sign in here, how they do so at a provider, and their teams."""
+    return people_here(settings, ledger), provider_sign_in(settings, ledger), teams_here(settings, ledger)
 
 
 def documents_in(settings: Settings) -> Documents:

@@ -8,7 +8,7 @@ import orjson
 import typer
 
 from api.cli.errors import fail
-from api.contract.scopes import matrix
+from api.contract.scope_matrix import matrix
 from api.runtime.database import database
 from api.runtime.settings import Settings
 from people.api_keys import SCOPES, ApiKey, create_key, list_keys, revoke_key

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from starlette.routing import Route
 
-from api.contract.scopes import MEANINGS, PAGES, PEOPLE, ROUTES, matrix
+from api.contract.scope_matrix import matrix
+from api.contract.scopes import MEANINGS, PAGES, PEOPLE, ROUTES
 from api.dashboard.app import dashboard
 from people.api_keys import SCOPES, create_key
 from tests.api.stage import Ask, asks, refused, staged
