@@ -55,6 +55,9 @@ from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
 from api.runtime.people.erasing import Erasing
 from api.runtime.people.mail import mailer_of
+from api.runtime.people.provider import provider_sign_in
+from api.runtime.people.sign_in import people_here
+from api.runtime.people.teams import teams_here
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
@@ -72,7 +75,7 @@ from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
-from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts, people_of_service
+from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts
 from audit.revenue.reading import RevenueReading
 from billing.errors import BillingRefused
 from billing.prices.current import CurrentPrices
@@ -87,7 +90,6 @@ from measures.refusals import RefusalCounter
 from people.errors import AccessRefused
 from people.keys.ring import KeyRing
 from people.rate_limits import RateLimits
-from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from projections.models.views import NotBuilt, NotYetVisible, Views
 
@@ -130,7 +132,9 @@ def create_app(
         SessionWatch(ledger.log),
         dashboard_options(settings),
         ImportRuns(ledger, defaults),
-        *people_of_service(settings, ledger),
+        people_here(settings, ledger),
+        provider_sign_in(settings, ledger),
+        teams_here(settings, ledger),
         *received.parts,
         documents_in(settings),
         prices,
@@ -143,10 +147,7 @@ def create_app(
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:
         _make_routes(served)
         async with ledger.running(), views.running(), wiring.import_runs.running(), wiring.revenue.running():
-            await keys.refresh()
-            await prices.refresh()
-            await received.inbox.read_key()
-            wiring.reads.cursors.use(await cursor_key(ledger.log))
+            await wiring.read_secrets_and_prices()
             work = {**_background(settings, wiring), **_duties(settings, ledger, conninfo), **duties}
             async with in_background(work, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()

@@ -17,9 +17,6 @@ from api.http.health import Health
 from api.http.queries.reads import Reads
 from api.imports.runs import ImportRuns
 from api.runtime.listening.listen_address import links_need_public_url
-from api.runtime.people.provider import provider_sign_in
-from api.runtime.people.sign_in import people_here
-from api.runtime.people.teams import teams_here
 from api.runtime.settings import Settings
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
@@ -35,6 +32,7 @@ from ledger.service import Ledger
 from people.keys.issuing import Keys
 from people.keys.ring import KeyRing
 from people.oidc.words import SignsInAtProvider
+from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from people.sign_in.people import People
 from people.teams.people_in_teams import PeopleInTeams
@@ -79,19 +77,19 @@ class Wiring:
         for part in self.__slots__:
             setattr(app.state, part, getattr(self, part))
 
+    async def read_secrets_and_prices(self) -> None:
+        """Read what the first request needs: the API keys, the secrets of webhooks and cursors, the price book."""
+        await self.keys.refresh()
+        await self.prices.refresh()
+        await self.inbox.read_key()
+        self.reads.cursors.use(await cursor_key(self.reads.ledger.log))
+
 
 def keys_of_accounts(
     settings: Settings, ledger: Ledger, keys: KeyRing, endpoint: CommandEndpoint
 ) -> tuple[VerificationEndpoint, Keys]:
     """What verifies keys of accounts, and what makes them."""
     return VerificationEndpoint(ledger, keys, endpoint), Keys(ledger.log, ledger.clock, settings.key_brand)
-
-
-def people_of_service(
-    settings: Settings, ledger: Ledger
-) -> tuple[People | None, SignsInAtProvider | None, PeopleInTeams | None]:
-    """Those who sign in here, how they do so at a provider, and their teams."""
-    return people_here(settings, ledger), provider_sign_in(settings, ledger), teams_here(settings, ledger)
 
 
 def documents_in(settings: Settings) -> Documents:

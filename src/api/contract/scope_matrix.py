@@ -1,4 +1,4 @@
-"""The table of scopes as Markdown, for people: docs/reliability.md has it, and the command line prints it."""
+"""The table of scopes as Markdown, which `credit-ledger keys scopes` prints and docs/reliability.md has."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ HOLDERS: dict[str, tuple[Role | None, bool]] = {
 
 
 def matrix() -> str:
-    """The table as Markdown, for people: a row for each route and page, a column for each kind of key and session."""
+    """A row for each route and page, a column for each kind of key and session."""
     lines = [*_head("route", "no key", MEANINGS)]
     lines += [_row(name, [not scopes, *_marks(scopes)]) for name, scopes in ROUTES.items()]
     lines += ["", "| route of people | no session | session of a person |", "|---|:-:|:-:|"]

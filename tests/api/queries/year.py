@@ -165,7 +165,8 @@ def said(chance: Random) -> dict[str, str | int | bool] | None:
         "success": [None, True, False],
     }
     chosen = {name: chance.choice(values) for name, values in words.items()}
-    chosen["cached_tokens"] = {17: 1_024, 90_000: 0}.get(chosen["input_tokens"])
+    cached: dict[Any, int] = {17: 1_024, 90_000: 0}
+    chosen["cached_tokens"] = cached.get(chosen["input_tokens"])
     return {name: value for name, value in chosen.items() if value is not None}
 
 
