@@ -166,5 +166,5 @@ def test_only_an_admin_puts_and_a_reader_reads(shop: Service) -> None:
     good: Json = {"name": "x", "credits": 1}
     refused(put(shop, "plans/scoped", good, **reader), 403, "missing_scope", scope="admin")
     answer = put(shop, "plans/scoped", good, Authorization=f"Bearer {admin_key}")
-    assert answer.json()["created_by"] == f"key:{admin_key.split('_')[1]}"
+    assert answer.json()["created_by"] == f"key:{admin_key.split('_')[1][:8]}"
     assert shop.client.get("/v1/plans/scoped", headers=reader).status_code == 200

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("generated")
     (made / "openapi.json").write_text(json.dumps(the_app().openapi()))
     (made / "node_modules").symlink_to(PROGRAMS)
-    for file in HERE.iterdir():
+    for file in filter(Path.is_file, HERE.iterdir()):
         (made / file.name).write_bytes(file.read_bytes())
     return made
 

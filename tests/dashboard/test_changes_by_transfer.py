@@ -59,7 +59,8 @@ def test_an_upgrade_costs_and_gives_what_was_foreseen(service: Service) -> None:
         becomes(service, account, plan)
         more_than(service, account, had)
         assert credits(service, account) - had == pytest.approx(foreseen["credits_now"], abs=3)
-        paid = service.get(f"/v1/accounts/{account}/payments").json()["payments"][0]
+        position = service.get(f"/v1/accounts/{account}/balance").json()["position"]
+        paid = service.get(f"/v1/accounts/{account}/payments", min_position=position).json()["payments"][0]
         assert paid["amount_minor"] == pytest.approx(foreseen["amount_now_minor"], abs=3)
         had = credits(service, account)
 

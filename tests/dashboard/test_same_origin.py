@@ -189,7 +189,7 @@ def test_the_description_of_the_api_works_in_a_browser(service: Service, visit: 
     page = visit.page
     page.goto(f"{service.url}/docs")
     expect(page.get_by_role("heading", name="Credit ledger")).to_be_visible()
-    operation = page.locator("[id*=healthz]").first
+    operation = page.locator("[id*=get_health]").first
     operation.click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()

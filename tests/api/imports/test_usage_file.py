@@ -229,7 +229,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(
 ) -> None:
     for every, line in ((3_600.0, ""), (0.0, "recording: 12,000 of 19,366 rows\n")):
         monkeypatch.setattr(progress_module, "EVERY", every)
-        progress = Lines()
+        progress = Lines(every)
         progress.begin("recording", 19_366, "rows")
         progress.reach(12_000)
         assert capsys.readouterr().err == line

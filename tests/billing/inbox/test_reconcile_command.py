@@ -1,12 +1,13 @@
 """`credit-ledger billing reconcile`: what it says, and with which status it ends."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.billing.calls.provider_server import ProviderServer, Raw
 from tests.billing.calls.serving import serve
 from tests.billing.inbox.desk import Desk, events_told
-from tests.billing.lives import ADA, life
+from tests.billing.lives import ADA, NOW, life
 from tests.commands import Finished, command
 
 SINCE = ("--since", "2026-11-27")
@@ -30,6 +31,7 @@ async def test_what_no_webhook_told_is_put_down_and_applied(desk: Desk, remote: 
     first = await told(database, key("STRIPE", remote), *SINCE)
     assert first.out == "stripe: 1 delivery read, 1 new, which the running service applies\n"
     assert first.err == ""
+    desk.clock.now = max(NOW, datetime.now(UTC))  # the command has the time of the machine
     await desk.apply()
     assert await desk.available(ADA.account_id) == 500
     again = await told(database, key("STRIPE", remote), *SINCE, "--provider", "stripe", "--json")

@@ -66,6 +66,8 @@ class ScopedRoute(APIRoute):
                 check_unambiguous(request.scope, headers_of(request.scope))
                 parameters_of(request.scope)
                 check_own_account(key, request.path_params.get("account_id", ""))
+            else:
+                check_query(request.scope["query_string"])
             return await answer(request)
 
         return admitted
