@@ -12,6 +12,7 @@ from api.contract.people.own_routes import OWN
 from api.contract.scopes import ROUTES
 from people.api_keys import create_key
 from tests.api.club import Club
+from tests.api.company import Company
 from tests.api.conftest import under_contract
 from tests.api.stage import OPERATIONS, asks, fresh, refused, staged
 from tests.keys import prefix_of
@@ -55,10 +56,10 @@ def made(service: Service, account: str, **body: Any) -> dict[str, Any]:
     return found
 
 
-def until_refused(ask: Any) -> float:
-    """The seconds after which a request is answered 401."""
+def until_refused(ask: Any, status: int = 401) -> float:
+    """The seconds after which a request is answered 401, or with another status."""
     begun = time.monotonic()
-    while ask().status_code != 401:
+    while ask().status_code != status:
         assert time.monotonic() - begun < 20
         time.sleep(0.02)
     return time.monotonic() - begun
@@ -116,6 +117,36 @@ def test_keys_of_others_are_not_there(club: Club, ada: str) -> None:
     refused(club.ask("GET", "/api/keys", ada, params={"account_id": key["account_id"]}), 404, "account_not_found")
     refused(club.ask("POST", "/api/keys", ada, json={**NAME, "scopes": []}), 422, "validation_failed")
     assert all(one["id"] != key["id"] for one in club.ask("GET", "/api/keys", ada).json()["keys"])
+
+
+def test_people_make_keys_of_their_team(club: Club) -> None:
+    """A key is what its maker is: one of an admin shows no more than a member's, a second after they are one."""
+    company = Company(club.service, club.mail)
+    company.enter("dora", "emil", "fay", "gus")
+    team = company.team("keys", "dora", emil="admin", fay="member")
+    of_team = {"params": {"account_id": team}}
+    keys = {name: company.ask(name, "POST", "/api/keys", NAME, **of_team).json() for name in ("emil", "fay")}
+    for name, key in keys.items():
+        person = company.ids[name]
+        assert (key["account_id"], key["member"], key["made_by"]) == (team, person, person)
+    for name, count in (("dora", 2), ("emil", 2), ("fay", 1)):
+        assert len(company.ask(name, "GET", "/api/keys", **of_team).json()["keys"]) == count, name
+    path = f"/api/keys/{keys['emil']['id']}"
+    refused(company.ask("fay", "DELETE", path, **of_team), 404, "key_not_found")
+    refused(company.ask("fay", "POST", "/api/keys", {**NAME, "scopes": ["admin"]}, **of_team), 403, "missing_scope")
+    for method, body in (("GET", None), ("POST", NAME)):
+        answer = company.ask("gus", method, "/api/keys", body, **of_team)
+        refused(answer, 404, "account_not_found", account_id=team)
+
+    below = f"/v1/accounts/{team}"
+    assert asked(club, keys["emil"]["key"], "GET", f"{below}/history").status_code == 200
+    refused(asked(club, keys["fay"]["key"], "GET", f"{below}/history"), 403, "missing_scope", scope="admin")
+    member = f"/api/teams/{team}/members/{company.ids['emil']}"
+    assert company.ask("dora", "PATCH", member, {"role": "member"}).status_code == 200
+    assert until_refused(lambda: asked(club, keys["emil"]["key"], "GET", f"{below}/history"), 403) < 2
+    assert asked(club, keys["emil"]["key"], "GET", f"{below}/balance").status_code == 200
+    assert company.ask("dora", "PATCH", member, {"status": "suspended"}).status_code == 200
+    assert until_refused(lambda: asked(club, keys["emil"]["key"], "GET", f"{below}/balance")) < 2
 
 
 # What a key may do --------------------------------------------------------------------------------------------------

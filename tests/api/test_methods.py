@@ -26,6 +26,7 @@ PAGES = [
     "/dashboard/accounts",
     "/dashboard/statistics",
     "/dashboard/service",
+    "/dashboard/keys",
     "/dashboard/prices",
     "/dashboard/prices/what_if",
     "/dashboard/revenue/deferred.csv",
@@ -33,6 +34,7 @@ PAGES = [
     "/dashboard/accounts/{account_id}/usage",
     "/dashboard/accounts/{account_id}/usage.csv",
     "/dashboard/accounts/{account_id}/events",
+    "/dashboard/accounts/{account_id}/keys",
     "/dashboard/accounts/{account_id}/grant",
     "/dashboard/accounts/nobody",
     "/dashboard/nothing",
@@ -144,6 +146,8 @@ ALLOWED = {
     "/dashboard": "GET, HEAD, OPTIONS",
     "/dashboard/sign-in": "GET, HEAD, OPTIONS, POST",
     "/dashboard/sign-out": "OPTIONS, POST",
+    "/dashboard/keys": "GET, HEAD, OPTIONS, POST",
+    "/dashboard/accounts/a/keys": "GET, HEAD, OPTIONS, POST",
     "/dashboard/accounts/a/grants/grt_1/void": "GET, HEAD, OPTIONS, POST",
 }
 

@@ -11,8 +11,8 @@ from tests.dashboard.conftest import NewVisit
 from tests.dashboard.histories import used_account
 from tests.service import Service
 
-PAGES = ["/accounts", "/statistics", "/uncollected", "/revenue", "/revenue/deferred", "/disputes", "/service"]
-OF_AN_ACCOUNT = ["", "/usage", "/billing", "/events", "/update", "/grant", "/deduct", "/freeze", "/grants"]
+PAGES = ["/accounts", "/statistics", "/uncollected", "/revenue", "/revenue/deferred", "/disputes", "/service", "/keys"]
+OF_AN_ACCOUNT = ["", "/usage", "/billing", "/keys", "/events", "/update", "/grant", "/deduct", "/freeze", "/grants"]
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,13 @@ def test_a_team_from_its_founding_to_who_spent_what(
     expect(page.get_by_text(f"{names[1]}@example.com").first).to_be_visible()
     look(page, f"teams-{size[0]}-team")
 
+    page.get_by_role("link", name="Keys", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("Production")
+    page.get_by_role("button", name="Make the key").click()
+    expect(page.get_by_label("The key", exact=True)).to_have_value(re.compile(r"^clu_\w{42}$"))
+    look(page, f"teams-{size[0]}-keys")
+    page.get_by_role("link", name="Team", exact=True).click()
+
     other = new_visit(size, java_script_enabled=script)
     guest = signed_in(company, other, names[1])
     other.go(f"/invitation/{company.link(names[1])}")

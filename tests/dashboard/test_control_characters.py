@@ -22,6 +22,8 @@ FORMS = {
     "subscription/reactivate": ("subscription", "key"),
     "subscription/portal": ("subscription", "key"),
     "/transfers": ("checkout_id", "amount", "date", "confirmed"),
+    "keys": ("key_id", "decision", "name", "ends"),
+    "/keys": ("key_id",),
     "/webhooks": ("webhook_id", "decision", "account_id", "reason"),
 }
 """The fields of the forms of billing; those that begin with a slash are of no account."""
@@ -72,9 +74,9 @@ def test_no_field_of_a_form_breaks_a_page(service: Service) -> None:
 
 def test_no_query_breaks_a_page(service: Service) -> None:
     account, clerk = service.open_account(), operator(service)
-    pages = ("/transfers", "/webhooks", "/revenue", "/disputes", "/prices", "/prices/what_if", "/catalog", "/accounts")
-    of_account = ("plans", "billing", "subscription/upgrade", "subscription/cancel")
-    for page in (*pages, *(f"/accounts/{account}/{one}" for one in of_account)):
+    pages = ("/transfers", "/webhooks", "/revenue", "/disputes", "/prices", "/prices/what_if", "/catalog", "/keys")
+    of_account = ("plans", "keys", "billing", "subscription/upgrade", "subscription/cancel")
+    for page in (*pages, "/accounts", *(f"/accounts/{account}/{one}" for one in of_account)):
         for name, bad in product(QUERIES, BAD):
             status = clerk.get(f"{ROOT}{page}?{name}={bad}").status_code
             assert status < 500, (page, name, bad)

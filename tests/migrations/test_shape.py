@@ -56,6 +56,7 @@ MISSING = [
     "people/0007_teams.sql",
     "people/0008_identities.sql",
     "people/0009_keys.sql",
+    "people/0010_keys_of_members.sql",
     "outbox/0001_mails.sql",
     "measures/0001_schema.sql",
     "imports/0001_schema.sql",

@@ -14,8 +14,11 @@ from people.key_log import read_key_log
 from people.keys import issuing
 from people.keys.issuing import RATE, Changes, Holder, Issued, Keys, Wanted
 from people.keys.ring import KeyRing
+from people.sign_in.passwords import Passwords
 from tests.conftest import Clock
 from tests.keys import prefix_of
+from tests.people.letters import Town
+from tests.people.teams import Village
 
 ADA = Holder("usr_ada", "usr_ada")
 BOB = Holder("usr_bob", "usr_bob")
@@ -109,6 +112,39 @@ async def test_nobody_acts_on_keys_of_others(keys: Keys, ledger: Ledger) -> None
     assert await code(keys.revoke(mine, theirs.key.key_id)) == "key_not_found"
     assert await code(keys.make(mine, Wanted("more", ["admin"]))) == "missing_scope"
     assert await told(ledger, "usr_bob") == []
+
+
+async def test_a_key_is_what_its_maker_is(ring: KeyRing, ledger: Ledger, clock: Clock) -> None:
+    """Whatever becomes of a member becomes of the keys that processes know, with their next refresh."""
+    village = Village(Town(ledger, clock, Passwords()))
+    team = await village.team("ada", bob="admin")
+    ada, bob = [await village.actor(name) for name in ("ada", "bob")]
+    assert bob.user_id is not None
+    keys, members = Keys(ledger.log, clock, "clu"), village.teams.members
+    holder = Holder.person(bob.user_id, team.team_id, "admin")
+    first = await keys.make(holder, WANTED)
+    assert (first.key.role, first.key.member) == ("admin", bob.user_id)
+
+    async def role(made: Issued) -> str | None:
+        await ring.refresh()
+        found = await ring.any_state(made.secret)
+        assert found is not None
+        return found.role
+
+    assert await role(first) == "admin"
+    await members.change(ada, team.team_id, bob.user_id, "member", None)
+    assert await role(first) == "member"
+    await village.teams.teams.hand_over(ada, team.team_id, bob.user_id)
+    assert await role(first) == "owner"
+    await village.teams.teams.hand_over(bob, team.team_id, str(ada.user_id))
+    await members.change(ada, team.team_id, bob.user_id, None, "suspended")
+    assert await state(ring, first, clock) == "revoked"
+    late = await keys.make(holder, WANTED)
+    assert (await role(late), await state(ring, late, clock)) == (None, "disabled")
+    await members.change(ada, team.team_id, bob.user_id, None, "active")
+    assert (await role(late), await state(ring, late, clock)) == ("admin", "active")
+    await members.remove(ada, team.team_id, bob.user_id)
+    assert await state(ring, late, clock) == "revoked"
 
 
 async def test_an_account_has_a_limited_number_of_usable_keys(

@@ -225,6 +225,8 @@ _IN_TEAM = Access((MANAGE,), holder=True, signed_in=True)
 """What is done on the page of a team: who may do which of it, is decided when it is done."""
 _MANAGES_TEAM = Access((READ,), holder=True, least="admin", signed_in=True)
 _SETS_TEAM_LIMITS = Access((MANAGE,), holder=True, least="admin", signed_in=True)
+_OWN_KEYS = Access((KEYS,), holder=True, signed_in=True)
+"""A member of a team acts on the keys that they made."""
 _PAGE = "/accounts/{account_id}"
 
 _FORMS_OF_PEOPLE = (
@@ -289,6 +291,8 @@ PAGES: dict[str, Access] = {
     f"POST {_PAGE}/subscription/portal": _OWN_SUBSCRIPTION,
     f"GET {_PAGE}/audit": Access((AUDIT,), holder=True, least="admin"),
     f"GET {_PAGE}/audit.csv": Access((AUDIT,), holder=True, least="admin"),
+    f"GET {_PAGE}/keys": _OWN_KEYS,
+    f"POST {_PAGE}/keys": _OWN_KEYS,
     f"GET {_PAGE}/events": Access((AUDIT,)),
     f"GET {_PAGE}/grant": Access((MANAGE,)),
     f"POST {_PAGE}/grant": Access((MANAGE,)),
@@ -336,6 +340,8 @@ PAGES: dict[str, Access] = {
     "POST /transfers": Access((MANAGE,)),
     "GET /webhooks": Access(ADMIN),
     "POST /webhooks": Access(ADMIN),
+    "GET /keys": Access(ADMIN),
+    "POST /keys": Access(ADMIN),
     "GET /imports": Access((SPEND,)),
     "POST /imports": Access((SPEND,)),
     "GET /imports/{upload_id}": Access((SPEND,)),

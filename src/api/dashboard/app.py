@@ -24,7 +24,7 @@ from api.dashboard.live_updates import updates
 from api.dashboard.money_pages import deferred, disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.people_pages import at_provider, audit, recovering, settings, settings_forms, signing_in
+from api.dashboard.people_pages import at_provider, audit, keys, recovering, settings, settings_forms, signing_in
 from api.dashboard.people_pages.teams import invitation, my_accounts, team, team_limits, team_usage
 from api.dashboard.price_pages import prices, what_if
 from api.dashboard.rendering import STATIC, page, static_document
@@ -79,6 +79,7 @@ def dashboard() -> Starlette:
         *_wishes(),
         _page(f"{_ACCOUNT}/audit", audit.audit),
         _page(f"{_ACCOUNT}/audit.csv", audit.audit_file),
+        *_keys(),
         _page(f"{_ACCOUNT}/events", events.events),
         *_actions(),
         _page(f"{_ACCOUNT}/grants", grants.grants),
@@ -221,6 +222,14 @@ def _teams() -> Iterator[Route]:
     yield _page(f"{_ACCOUNT}/team/usage", team_usage.team_usage)
     yield _page(f"{_ACCOUNT}/team/limits", team_limits.team_limits)
     yield _page(f"{_ACCOUNT}/team/limits", team_limits.set_team_limits, "POST")
+
+
+def _keys() -> Iterator[Route]:
+    """The routes of keys: those of one account, and all of them for operators."""
+    yield _page(f"{_ACCOUNT}/keys", keys.keys)
+    yield _page(f"{_ACCOUNT}/keys", keys.submit_keys, "POST")
+    yield _page("/keys", keys.all_keys)
+    yield _page("/keys", keys.revoke_any, "POST")
 
 
 def _wishes() -> Iterator[Route]:

@@ -36,6 +36,8 @@ _EVENTS = PAGES["GET /accounts/{account_id}/events"]
 _AUDIT = PAGES["GET /accounts/{account_id}/audit"]
 _PLANS = PAGES["GET /accounts/{account_id}/plans"]
 _TEAM = PAGES["GET /accounts/{account_id}/team"]
+_KEYS = PAGES["GET /accounts/{account_id}/keys"]
+_ALL_KEYS = PAGES["GET /keys"]
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
 
@@ -117,9 +119,9 @@ def required_position(request: Request) -> int:
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
     here), `settings_page` (whether the current user has settings and teams), `formatter`, `options`, `nonce`, `csrf`,
-    `sees_events`, `sees_audit`, `sees_money`, `team_page`, `imports`, `transfers_page`, `webhooks_page`, `priced`
-    (whether a price book is in force), `sells` (whether there are plans or packages), and `actions`: links to what the
-    current user may do to the account."""
+    `sees_events`, `sees_audit`, `sees_money`, `team_page`, `keys_page`, `imports`, `transfers_page`, `webhooks_page`,
+    `all_keys_page`, `priced` (whether a price book is in force), `sells` (whether there are plans or packages), and
+    `actions`: links to what the current user may do to the account."""
     user = _user_of(request)
     root = root_of(request)
     known = {
@@ -135,9 +137,11 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "sees_audit": user is not None and user.may(_AUDIT) and (user.is_operator or user.user_id is not None),
         "sees_money": user is not None and user.may(_PLANS),
         "team_page": user is not None and user.may(_TEAM) and str(values.get("account_id")).startswith("team_"),
+        "keys_page": user is not None and user.may(_KEYS),
         "imports": user is not None and user.may(_IMPORTS),
         "transfers_page": user is not None and user.may(_TRANSFERS),
         "webhooks_page": user is not None and user.may(_WEBHOOKS),
+        "all_keys_page": user is not None and user.may(_ALL_KEYS),
         "formatter": _formatter(request),
         "options": options_of(request),
         "nonce": request.state.nonce,

@@ -6,7 +6,7 @@ The database functions of sql/0009_keys.sql do it, one after the other, so that 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -16,6 +16,7 @@ from people.api_keys import SQL, ApiKey, Scope, key_hash, key_of, stored
 from people.audit_log import AuditEntry, note
 from people.errors import AccessRefused
 from people.secret_format import new_secret
+from people.teams.roles import Role
 
 MOST_KEYS = 100
 """Usable keys of one account."""
@@ -25,9 +26,6 @@ MOST_PER_MINUTE = 1_000_000
 RATE = 100
 """Requests per minute of a key for which nothing else is said."""
 LONGEST_GRACE = timedelta(days=30)
-
-Role = Literal["owner", "admin", "member"]
-"""What a person is in an account. On one's own one is the owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,11 @@ class Holder:
     role: Role = "owner"
     member: str | None = None
     """The person, where the account is a team's."""
+
+    @classmethod
+    def person(cls, user_id: str, account_id: str, role: Role) -> "Holder":
+        """A person with a role in an account: their own, or that of a team."""
+        return cls(user_id, account_id, role, None if account_id == user_id else user_id)
 
     @property
     def seen(self) -> str | None:

@@ -19,6 +19,7 @@ from api.contract.people.keys import (
 from api.http.json_answer import JsonAnswer
 from api.http.people.account_keys import KeyId, account_keys_of, changes, shown, shown_once, wanted
 from api.http.people.person_route import PROBLEMS, PersonRoute, body_of, body_schema, person_of
+from api.http.people.teams.team_route import teams_of
 from api.http.queries.query import Parameters, problems
 from ledger.domain.errors import AccountNotFound
 from people.keys.issuing import Holder
@@ -36,9 +37,11 @@ class _Account(Parameters):
 async def holder_of(request: Request, account_id: str | None) -> Holder:
     """Whose keys a person acts on. Raises AccountNotFound where they have no role."""
     user_id = person_of(request).user.user_id
-    if account_id in {None, user_id}:
-        return Holder(user_id, user_id)
-    raise AccountNotFound(account_id or "")
+    account_id = account_id or user_id
+    role = await teams_of(request).teams.role(user_id, account_id)
+    if role is None:
+        raise AccountNotFound(account_id)
+    return Holder.person(user_id, account_id, role)
 
 
 @router.get("/api/keys", responses=_ASKING, summary="The keys of a person, or of their team")

@@ -1,0 +1,152 @@
+"""The pages of API keys: a secret is shown once, a member sees their own keys, and operators see all."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from people.api_keys import create_key
+from tests.api.company import Company
+from tests.api.stage import eventually
+from tests.dashboard.acting import path_of
+from tests.dashboard.guests import ROOT, guest, operator, person, token_in
+from tests.keys import prefix_of
+from tests.postgres import TestServers
+from tests.service import service_here
+
+
+@pytest.fixture(scope="module")
+def company(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
+    server = servers.get("embedded")
+    assert server is not None
+    folder = tmp_path_factory.mktemp("key-pages")
+    settings = {"CREDIT_LEDGER_REGISTRATION": "open"}
+    with server.database() as conninfo, service_here(conninfo, folder, settings=settings) as service:
+        made = Company(service, folder / "data" / "mail")
+        made.enter("ada", "bob", "carol", "eve")
+        yield made
+
+
+def browser(company: Company, name: str, account: str | None = None) -> httpx.Client:
+    """A browser in which somebody signed in, in an account of theirs."""
+    client = guest(company.service)
+    client.cookies.set("credit_ledger_session", company.cookie(name, account), domain="127.0.0.1", path=ROOT)
+    return client
+
+
+def decided(client: httpx.Client, path: str, decision: str, **fields: str) -> httpx.Response:
+    """The answer to one of the forms of the page."""
+    csrf = token_in(client.get(path))
+    return client.post(path, data={"csrf": csrf, "decision": decision, **fields})
+
+
+def secret_in(page: httpx.Response) -> str:
+    """The new secret, in a field that one can select."""
+    found = re.search(r'id="secret" value="(clu_\w+)" readonly', page.text)
+    assert found is not None, page.text
+    return found[1]
+
+
+def status(company: Company, account: str, *keys: str) -> list[int]:
+    """What the balance of an account answers to keys."""
+    path = f"/v1/accounts/{account}/balance"
+    bearers = [{"Authorization": f"Bearer {key}"} for key in keys]
+    return [company.service.client.get(path, headers=bearer).status_code for bearer in bearers]
+
+
+def test_a_person_makes_a_key_that_is_shown_once(company: Company) -> None:
+    ada, account = browser(company, "ada"), company.ids["ada"]
+    path = path_of(account, "keys")
+    assert f'href="{path}"' in ada.get(path_of(account)).text, "the menu leads there"
+    assert "There are no keys yet." in ada.get(path).text
+    made = decided(ada, path, "make", name="<b>Production</b>", read="yes", write="yes", ends="30")
+    secret = secret_in(made)
+    assert made.headers["cache-control"] == "no-store"
+    assert "data-updates" not in made.text, "no update takes the secret away"
+    page = ada.get(path).text
+    assert secret not in page
+    key_id = prefix_of(secret)
+    for words in ("&lt;b&gt;Production&lt;/b&gt;", key_id, "Never used.", "in 29 days"):
+        assert words in page, words
+    assert status(company, account, secret) == [200]
+
+    second = secret_in(decided(ada, path, "rotate", key_id=key_id))
+    assert status(company, account, secret, second) == [200, 200]
+    assert "disabled" in decided(ada, path, "disable", key_id=key_id).text
+    eventually(lambda: status(company, account, second) == [401])
+    decided(ada, path, "enable", key_id=key_id)
+    eventually(lambda: status(company, account, second) == [200])
+    assert "revoked" in decided(ada, path, "revoke", key_id=key_id).text
+    eventually(lambda: status(company, account, secret, second) == [401, 401])
+
+
+def test_what_a_form_says_wrong_is_told(company: Company) -> None:
+    bob, path = browser(company, "bob"), path_of(company.ids["bob"], "keys")
+    for fields, sentence in (
+        ({"name": "", "read": "yes"}, "The name of a key has 1 to 100 characters."),
+        ({"name": "x" * 101, "read": "yes"}, "The name of a key has 1 to 100 characters."),
+        ({"name": "x"}, "Choose at least one thing"),
+    ):
+        answer = decided(bob, path, "make", **fields)
+        assert (answer.status_code, sentence in answer.text) == (422, True), fields
+    assert decided(bob, path, "revoke", key_id="00000000").status_code == 404
+    for fields in ({"name": "x", "read": "yes", "ends": "soon"}, {"name": "a\x01", "read": "yes"}):
+        assert decided(bob, path, "make", **fields).status_code == 400, fields
+    assert decided(bob, path, "sell").status_code == 400
+    assert "There are no keys yet." in bob.get(path).text
+
+
+def test_each_role_of_a_team_has_its_keys(company: Company) -> None:
+    """A member makes keys without the scope admin, and sees no other's; an admin sees all, and ends them."""
+    team = company.team("acme", "ada", bob="admin", carol="member")
+    path = path_of(team, "keys")
+    carol, bob = browser(company, "carol", team), browser(company, "bob", team)
+    theirs = secret_in(decided(bob, path, "make", name="of-bob", read="yes", admin="yes"))
+    own = secret_in(decided(carol, path, "make", name="of-carol", read="yes"))
+    refused = decided(carol, path, "make", name="more", admin="yes")
+    assert (refused.status_code, "cannot make a key with the scope admin" in refused.text) == (403, True)
+    assert ('id="scope-admin"' in carol.get(path).text, 'id="scope-admin"' in bob.get(path).text) == (False, True)
+    assert ("of-bob" in carol.get(path).text, "of-carol" in bob.get(path).text) == (False, True)
+    assert decided(carol, path, "revoke", key_id=prefix_of(theirs)).status_code == 404
+    assert status(company, team, own, theirs) == [200, 200]
+    decided(bob, path, "revoke", key_id=prefix_of(own))
+    eventually(lambda: status(company, team, own, theirs) == [401, 200])
+
+
+def test_who_did_not_sign_in_here_has_no_page_of_keys(company: Company) -> None:
+    account, eve = company.service.open_account(), browser(company, "eve")
+    assert eve.get(path_of(account, "keys")).status_code == 404
+    sent = person(company.service, account)
+    assert sent.get(path_of(account, "keys")).status_code == 404
+    assert f'"{path_of(account, "keys")}"' not in sent.get(path_of(account)).text
+    assert eve.get(f"{ROOT}/keys").status_code == 404
+
+
+def test_operators_see_all_keys_and_revoke_any(company: Company) -> None:
+    service = company.service
+    account = service.open_account()
+    key = service.post("/v1/keys", {"account_id": account, "name": "of a user"}).json()
+    own = create_key(service.conninfo, "of a service", ["ledger:read"])
+    clerk = operator(service)
+    page = clerk.get(f"{ROOT}/keys").text
+    assert all(text in page for text in ("of a user", "of a service", account, key["id"], prefix_of(own)))
+    for key_id in (key["id"], prefix_of(own)):
+        clerk.post(f"{ROOT}/keys", data={"csrf": token_in(clerk.get(f"{ROOT}/keys")), "key_id": key_id})
+    eventually(lambda: status(company, account, key["key"], own) == [401, 401])
+    unknown = {"csrf": token_in(clerk.get(path_of(account, "keys"))), "key_id": "00000000"}
+    assert clerk.post(f"{ROOT}/keys", data=unknown).status_code == 404
+
+
+def test_an_operator_acts_on_the_keys_of_an_account_with_the_scope_for_that(company: Company) -> None:
+    service = company.service
+    account = service.open_account()
+    path = path_of(account, "keys")
+    clerk = operator(service, create_key(service.conninfo, "keys", ["ledger:read", "people:write"]))
+    secret = secret_in(decided(clerk, path, "make", name="for a user", read="yes"))
+    assert status(company, account, secret) == [200]
+    assert clerk.get(path_of("nobody", "keys")).status_code == 404
+    looks = operator(service, create_key(service.conninfo, "looks", ["ledger:read"]))
+    for client, there in ((looks, path), (looks, f"{ROOT}/keys"), (clerk, f"{ROOT}/keys")):
+        assert client.get(there).status_code == 403, there
+    assert f'"{path}"' not in looks.get(path_of(account)).text
