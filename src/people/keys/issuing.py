@@ -93,7 +93,8 @@ class Keys:
     async def make(self, holder: Holder, wanted: Wanted) -> Issued:
         """Make a key. Raises AccessRefused: missing_scope, or keys_limit_exceeded."""
         if "admin" in wanted.scopes and holder.role == "member":
-            raise AccessRefused("missing_scope", "A member of a team cannot make a key with the scope admin.")
+            detail = "A member of a team cannot make a key with the scope admin."
+            raise AccessRefused("missing_scope", detail, scope="admin")
         secret, now = new_secret(self.brand), self.clock()
         values = {
             **wanted._asdict(),

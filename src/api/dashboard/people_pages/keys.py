@@ -119,7 +119,7 @@ def _wanted(request: Request, form: Form) -> Wanted:
 
 def _row(request: Request, key: ApiKey) -> KeyRow:
     state = key.state(now_of(request))
-    allows = sorted(key.scopes) if key.account_id is None else [*key.own_scopes]
+    allows: list[str] = sorted(key.scopes) if key.account_id is None else [*key.own_scopes]
     return KeyRow(key, state, _TONES[state], allows)
 
 
