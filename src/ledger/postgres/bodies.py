@@ -19,7 +19,9 @@ LOG = (Component("ledger", "ledger.store", "ledger"),)
 _BODIES = queries("ledger.postgres", "sql/roles.sql")["bodies"]
 _MIGRATED = "SELECT component, name FROM ledger.migrations"
 _FUNCTION = re.compile(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+\.\w+)\(.*?\bAS \$\$(.*?)\$\$;", re.DOTALL | re.MULTILINE)
-_TRIGGER = re.compile(r"CREATE TRIGGER (\w+) BEFORE ([A-Z ]+) ON (\S+)\s+(.*?\(\));?$", re.DOTALL | re.MULTILINE)
+_TRIGGER = re.compile(
+    r"CREATE TRIGGER (\w+) (BEFORE|AFTER) ([\w, ]+?) ON (\S+)\s+(.*?\(\));?$", re.DOTALL | re.MULTILINE
+)
 
 
 Bodies = list[tuple[str, str, str]]
@@ -57,7 +59,7 @@ def made(components: Components, migrated: frozenset[tuple[str, str]] | None) ->
             continue
         found |= {("function", name): body for name, body in _FUNCTION.findall(migration.sql)}
         for match in _TRIGGER.finditer(migration.sql):
-            found["trigger", f"{match[1]} on {match[3]}"] = _trigger(match[0])
+            found["trigger", f"{match[1]} on {match[4]}"] = _trigger(match[0])
     return found
 
 
@@ -86,5 +88,5 @@ def _trigger(definition: str) -> str:
     match = _TRIGGER.fullmatch(definition.strip())
     if match is None:
         return definition
-    events = " OR ".join(sorted(match[2].split(" OR ")))
-    return f"{match[1]} {events} {match[3]} {' '.join(match[4].split())}"
+    events = " OR ".join(sorted(match[3].split(" OR ")))
+    return f"{match[1]} {match[2]} {events} {match[4]} {' '.join(match[5].split())}"
