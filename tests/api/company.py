@@ -81,17 +81,20 @@ class Company:
                     )
         return team
 
-    def link(self, name: str, other_than: str = "") -> str:
-        """The secret of the newest invitation to somebody, as soon as it was mailed; another one than one of before."""
+    def link(self, name: str, other_than: str = "", *, kind: str = "invitation", path: str = "invitation") -> str:
+        """The secret of the newest invitation to somebody, as soon as it was mailed; another one than one of before.
+
+        In the same way the end of the link in another kind of mail, behind the path of its page.
+        """
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
-            for file in sorted(self.mail.glob("*-invitation.eml"), reverse=True):
+            for file in sorted(self.mail.glob(f"*-{kind}.eml"), reverse=True):
                 message = message_from_bytes(file.read_bytes(), policy=default)
                 if message["to"] == f"{name}@example.com":
-                    found = re.search(r"/dashboard/invitation/(\S+)", message.get_content())
+                    found = re.search(rf"/dashboard/{path}/(\S+)", message.get_content())
                     assert found is not None
                     if found[1] != other_than:
                         return found[1]
                     break
             time.sleep(0.05)
-        raise AssertionError(f"there is no invitation to {name}")
+        raise AssertionError(f"there is no {kind} to {name}")

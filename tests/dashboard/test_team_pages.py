@@ -11,6 +11,7 @@ from tests.api.company import Company
 from tests.api.requests.test_scopes import BY_PAGE, TWICE, VALUES
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import ROOT, guest, operator, person, token_in
+from tests.people.letters import PASSWORD
 from tests.postgres import TestServers
 from tests.service import Service, service_here
 
@@ -24,7 +25,7 @@ def company(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
     server = servers.get("embedded")
     assert server is not None
     folder = tmp_path_factory.mktemp("team-pages")
-    settings = {"CREDIT_LEDGER_REGISTRATION": "open"}
+    settings = {"CREDIT_LEDGER_REGISTRATION": "invited"}
     with server.database() as conninfo, service_here(conninfo, folder, settings=settings) as service:
         made = Company(service, folder / "data" / "mail")
         made.enter("ada", "bob", "carol", "dave", "eve", "frank")
@@ -221,6 +222,59 @@ def test_an_invitation_is_accepted_on_its_page(company: Company) -> None:
     assert frank.get(link).status_code == 200
     assert done(frank, link).url.path == path_of(team)
     assert frank.get(link).status_code == 410
+
+
+def test_who_is_invited_registers_and_comes_back_to_the_invitation(company: Company) -> None:
+    """One link of the invitation, one of the registration, and they are in the team. Nobody else registers."""
+    team = company.team("newcomers", "ada")
+    for name in ("grace", "heidi"):
+        body = {"email": f"{name}@example.com", "role": "member"}
+        assert company.ask("ada", "POST", f"/api/teams/{team}/members", body).status_code == 201
+    secret = company.link("grace")
+    back = f"?invitation={secret}"
+    form = {"email": "grace@example.com", "password": PASSWORD, "name": "Grace"}
+    client = guest(company.service)
+    page = client.get(f"{ROOT}/invitation/{secret}")
+    assert f'href="{ROOT}/register{back}"' in page.text
+    assert f'action="{ROOT}/sign-in/password{back}"' in client.get(f"{ROOT}/sign-in{back}").text
+    csrf = {"csrf": token_in(client.get(f"{ROOT}/register{back}"))}
+    for query in ("", "?invitation=x", "?invitation=%22%3E", f"?invitation={company.link('heidi')}"):
+        assert client.post(f"{ROOT}/register{query}", data=form | csrf).status_code == 403, query
+    assert client.post(f"{ROOT}/register{back}", data=form | csrf).status_code == 202
+    opened = f"{ROOT}/verify/{company.link('grace', kind='verification', path='verify')}"
+    assert opened.endswith(back)
+    client = guest(company.service)
+    csrf = {"csrf": token_in(client.get(opened))}
+    landed = client.post(opened, data={"password": PASSWORD} | csrf)
+    assert (landed.url.path, landed.status_code) == (f"{ROOT}/invitation/{secret}", 200)
+    assert done(client, landed.url.path).url.path == path_of(team)
+
+
+def test_first_steps_are_ticked_by_facts_and_hidden_on_request(company: Company) -> None:
+    company.enter("ivan", "judy")
+    ivan, own = browser(company, "ivan"), company.ids["ivan"]
+    assert first_steps(ivan, own) == ["Confirm your address"]
+    assert company.ask("ivan", "POST", "/api/keys", {"name": "first"}).status_code == 201
+    assert first_steps(ivan, own) == ["Confirm your address", "Make an API key"]
+    spent = company.service.post(f"/v1/accounts/{own}/deductions", {"amount": 1}, key="first-step").json()
+    ivan.headers["x-position"] = str(spent["position"])
+    assert first_steps(ivan, own) == ["Confirm your address", "Make an API key", "Use credits"]
+    team = company.team("steps", "ivan", judy="member")
+    assert first_steps(ivan, own) is None, "all are done"
+    assert first_steps(browser(company, "judy", team), team) is None, "members have none"
+    assert first_steps(operator(company.service), own) is None
+    judy, hers = browser(company, "judy"), company.ids["judy"]
+    assert first_steps(judy, hers) == ["Confirm your address", "Share with a teammate"]
+    assert done(judy, f"{ROOT}/settings/first_steps").url.path == path_of(hers)
+    assert first_steps(judy, hers) is None
+
+
+def first_steps(client: httpx.Client, account: str) -> list[str] | None:
+    """Those that the overview ticks; None without a list of them."""
+    page = client.get(path_of(account))
+    assert page.status_code == 200
+    shown = "First steps" in page.text
+    return re.findall(r"([\w ]+)<span class=\"unseen\">: done", page.text) if shown else None
 
 
 def test_the_limit_of_each_member(company: Company) -> None:

@@ -57,6 +57,7 @@ MISSING = [
     "people/0008_identities.sql",
     "people/0009_keys.sql",
     "people/0010_keys_of_members.sql",
+    "people/0011_first_steps.sql",
     "outbox/0001_mails.sql",
     "measures/0001_schema.sql",
     "imports/0001_schema.sql",

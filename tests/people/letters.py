@@ -18,6 +18,7 @@ from people.sign_in.passwords import Passwords
 from people.sign_in.people import People
 from people.sign_in.sign_ins import Surroundings
 from people.sign_in.words import Origin
+from people.teams.invitations import is_invited
 from tests.conftest import Clock
 
 HERE = Origin("192.0.2.0/24", "A browser")
@@ -51,6 +52,7 @@ class Town:
                 self.registration,
                 partial(erase_account, self.ledger),
                 forget_recipients,
+                partial(is_invited, self.ledger.log, self.clock),
             )
         )
 

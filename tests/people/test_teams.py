@@ -11,6 +11,7 @@ from people.errors import AccessRefused
 from people.keys.issuing import Holder, Keys, Wanted
 from people.sessions import Sessions
 from people.sign_in.passwords import Passwords
+from people.sign_in.words import Pending
 from people.teams.words import MOST_TEAMS, Actor, InvitedRole
 from tests.conftest import Clock
 from tests.people.letters import HERE, PASSWORD, Town
@@ -215,6 +216,46 @@ async def test_an_invitation_is_for_one_address(village: Village) -> None:
     assert [await refusal(village.teams.invitations.withdraw(one, team.team_id, "x")) for one in members] == [
         "not_found"
     ] * 2
+
+
+async def test_who_is_invited_registers_where_nobody_else_does(village: Village) -> None:
+    """With the invitation, while it is open, for its address: all else is refused alike."""
+    team, town = await village.team(bob="member"), village.town
+    town.registration = "invited"
+    await village.invite(team, "carol")
+    secret = village.link("carol")
+    assert await refusal(registering(village, "eve", secret)) == "registration_closed"
+    assert await refusal(registering(village, "carol", "unknown")) == "registration_closed"
+    assert await refusal(registering(village, "carol", "")) == "registration_closed"
+    await registering(village, "carol", secret)
+    token, _, back = town.token("carol@example.com", "verification").partition("?")
+    assert back == f"invitation={secret}"
+    carol = (await town.people.registrations.verify(token, PASSWORD, HERE, "token")).user
+    known = await registering(village, "carol", secret)
+    assert (known.email, town.mails(carol.email)[-1]) == (carol.email, "known")
+    assert town.letters[-1].body.count(f"/sign-in?invitation={secret}") == 1
+    await village.teams.invitations.accept(carol, secret)
+    assert (await village.roles(team))["carol"] == "member"
+    assert await refusal(registering(village, "carol", secret)) == "registration_closed"
+    made = await village.invite(team, "dave")
+    await village.teams.invitations.withdraw(OPERATOR, team.team_id, made.invitation_id)
+    assert await refusal(registering(village, "dave", village.link("dave"))) == "registration_closed"
+
+
+async def test_no_mail_leads_to_an_invitation_of_another_address(village: Village) -> None:
+    """Where everybody registers, a stranger does not choose what is in a mail."""
+    team = await village.team()
+    await village.invite(team, "carol")
+    await registering(village, "eve", village.link("carol"))
+    await registering(village, "eve", "evil")
+    assert ["invitation=" in one.body for one in village.town.letters[-2:]] == [False, False]
+
+
+async def registering(village: Village, name: str, invitation: str) -> Pending:
+    """Somebody registers with the secret of an invitation."""
+    return await village.town.people.registrations.register(
+        f"{name}@example.com", PASSWORD, name.title(), HERE, invitation
+    )
 
 
 async def test_an_invitation_ends(village: Village) -> None:

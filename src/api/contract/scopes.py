@@ -255,6 +255,7 @@ PAGES: dict[str, Access] = {
     "GET /settings/export/{export_id}": PERSONAL,
     "POST /settings/deletion": PERSONAL,
     "POST /settings/keep": PERSONAL,
+    "POST /settings/first_steps": PERSONAL,
     "GET /oidc/start": ANYONE,
     "GET /oidc/callback": ANYONE,
     **{f"{method} {path}": ANYONE for path in _FORMS_OF_PEOPLE for method in ("GET", "POST")},

@@ -205,6 +205,7 @@ def _settings() -> Iterator[Route]:
         ("export", settings_forms.ask_export),
         ("deletion", settings_forms.delete),
         ("keep", settings_forms.keep),
+        ("first_steps", settings_forms.hide_first_steps),
     ):
         yield _page(f"/settings/{name}", submit, "POST")
     yield _page("/settings/export/{export_id}", settings_forms.fetch_export)

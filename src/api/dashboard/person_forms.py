@@ -1,5 +1,6 @@
 """The forms of people: their fields, and the page that shows one with what was wrong about it."""
 
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -78,12 +79,24 @@ def provider_of(request: Request) -> SignsInAtProvider | None:
     return found
 
 
+def invitation_in(request: Request) -> str:
+    """The secret of the invitation from whose page somebody came, as the address says it; empty without one."""
+    found = request.query_params.get("invitation", "")
+    return found if re.fullmatch(r"[A-Za-z0-9_-]{1,200}", found) else ""
+
+
+def way_back(request: Request) -> str:
+    """The query that keeps that invitation in the address of another form."""
+    return f"?invitation={found}" if (found := invitation_in(request)) else ""
+
+
 async def show(
     request: Request, form: Form, *, status: int = 200, error: str | None = None, given: dict[str, str] | None = None
 ) -> Response:
     """Show a form, with what was wrong and what was written into it, but for passwords."""
     kept = {name: value for name, value in (given or {}).items() if name != "password"}
-    return await page(request, "person_form.html", status=status, form=form, error=error, given=kept)
+    values = {"form": form, "error": error, "given": kept, "back": way_back(request)}
+    return await page(request, "person_form.html", status=status, **values)
 
 
 async def show_again(request: Request, form: Form, error: Exception, given: dict[str, str]) -> Response:

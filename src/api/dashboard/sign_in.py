@@ -23,7 +23,7 @@ from api.dashboard.current_user import (
     sessions_of,
 )
 from api.dashboard.forms import read_form
-from api.dashboard.person_forms import WITH_PASSWORD, provider_of
+from api.dashboard.person_forms import WITH_PASSWORD, provider_of, way_back
 from api.dashboard.rendering import page
 from api.http import metrics
 from api.http.methods import is_head
@@ -130,7 +130,8 @@ async def _keys_page(request: Request, *, status: int = 200, error: str | None =
     """The form for API keys; before it, the ways in for people, if they have any."""
     form, provider = WITH_PASSWORD if request.app.state.people is not None else None, provider_of(request)
     title = provider.title if provider is not None else None
-    return await page(request, "sign_in.html", status=status, error=error, form=form, given={}, provider=title)
+    values: dict[str, Any] = {"form": form, "given": {}, "provider": title, "back": way_back(request)}
+    return await page(request, "sign_in.html", status=status, error=error, **values)
 
 
 async def sign_in(request: Request) -> Response:

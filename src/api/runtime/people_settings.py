@@ -69,9 +69,9 @@ class PeopleSettings(ProviderSettings):
 
     registration: Registration | None = Field(
         None,
-        description="who may have a password here: `open`, everybody with a mailbox; `invited`, those who have one "
-        "already; `off`, nobody: people come from the product. Default: `open` with the embedded database and a host "
-        "of this machine alone, else `off`",
+        description="who may register here: `open`, everybody with a mailbox; `invited`, who has an invitation into a "
+        "team; `off`, nobody, and nobody has a password: people come from the product. Default: `open` with the "
+        "embedded database and a host of this machine alone, else `off`",
     )
     key_brand: str = Field(
         "clu",

@@ -52,6 +52,15 @@ class ProfileChanges(NamedTuple):
         return [name for name, value in self._asdict().items() if value is not None]
 
 
+class FirstSteps(NamedTuple):
+    """What a person did already: each is a fact of its own. `hidden` says that they want no list of it."""
+
+    hidden: bool
+    verified: bool
+    has_key: bool
+    has_teammate: bool
+
+
 class Export(NamedTuple):
     """A copy that somebody asked for, and how long it can be fetched."""
 

@@ -12,7 +12,7 @@ from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.audit_log import by_user, note
 from people.errors import AccessRefused
-from people.sign_in.profile import Export, MailKind, Profile, ProfileChanges
+from people.sign_in.profile import Export, FirstSteps, MailKind, Profile, ProfileChanges
 
 SQL = queries("people", "sql/profiles.sql")
 OPEN_EXPORTS, EXPORT_LASTS = 5, timedelta(days=1)
@@ -42,6 +42,17 @@ class Profiles:
                 fields = {"fields": " ".join(changes.named)}
                 await note(connection, self._clock(), by_user("user.profile_changed", user_id, fields))
         return changed
+
+    async def first_steps(self, user_id: str, account_id: str) -> FirstSteps | None:
+        """What a user did already in an account; None when they were erased meanwhile."""
+        async with self._log.connection() as connection:
+            found = await rows(connection, "first_steps", user_id=user_id, account_id=account_id)
+        return FirstSteps(**found[0]) if found else None
+
+    async def hide_first_steps(self, user_id: str) -> None:
+        """Keep that a user wants no list of first steps."""
+        async with self._log.connection() as connection:
+            await rows(connection, "hide_first_steps", user_id=user_id)
 
     async def ask_export(self, user_id: str) -> Export:
         """Ask for a copy of everything. Raises AccessRefused: rate_limited."""

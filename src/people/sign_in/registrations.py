@@ -22,19 +22,18 @@ class Registrations:
         self._around = around
         self._sign_ins = sign_ins
 
-    async def register(self, email: str, password: str, name: str, origin: Origin) -> Pending:
+    async def register(self, email: str, password: str, name: str, origin: Origin, invitation: str = "") -> Pending:
         """The same answer, after the same work, whether the address is known or not.
 
+        `invitation` is the secret of one into a team. The mail leads back to it, if it is one of this address.
         Raises AccessRefused: registration_closed, password_too_weak, or rate_limited.
         """
-        around = self._around
-        if around.registration != "open":
-            raise AccessRefused("registration_closed", "Nobody can register here by themselves.")
+        around, back = self._around, await self._way_back(email, invitation)
         check_strength(password, email)
         now, user_id = around.clock(), new_user_id()
         token, sha256 = new_token()
         pending, pending_sha256 = new_token(PENDING)
-        pages = around.page(f"verify/{token}"), around.page("sign-in")
+        pages = around.page(f"verify/{token}{back}"), around.page(f"sign-in{back}")
         async with around.log.connection() as connection:
             wanted = await note_mail(connection, email, origin.network, now)
         hashed = await around.passwords.hash(password)
@@ -46,6 +45,18 @@ class Registrations:
             await around.tell(connection, letter(email, f"register:{user_id}", page, wanted=wanted))
             await connection.execute(SQL["forget"], {"now": now})
         return Pending(user_id, email, name, pending)
+
+    async def _way_back(self, email: str, invitation: str) -> str:
+        """The query that leads back to an invitation of an address; empty without one.
+
+        Raises AccessRefused: registration_closed without one, where only who is invited registers.
+        """
+        if invitation and await self._around.is_invited(email, invitation):
+            return f"?invitation={invitation}"
+        if self._around.registration != "open":
+            detail = "Only who is invited into a team registers here, from the link of the invitation, for its address."
+            raise AccessRefused("registration_closed", detail)
+        return ""
 
     async def mail_again(self, email: str, origin: Origin) -> None:
         """Mail another link for the newest registration of an address. Raises AccessRefused: rate_limited."""

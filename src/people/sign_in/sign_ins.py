@@ -48,6 +48,8 @@ class Surroundings:
     """Makes the texts of an account unreadable for ever; once, however often it is called."""
     forget_mails: Callable[[Connection, list[str]], Awaitable[None]]
     """Deletes the mails to some addresses in the transaction of a connection, those that wait too."""
+    is_invited: Callable[[str, str], Awaitable[bool]]
+    """Whether an address has an open invitation with a secret."""
 
 
 class Person(NamedTuple):

@@ -15,6 +15,17 @@ UPDATE people.users SET
 WHERE user_id = %(user_id)s
 RETURNING user_id, email, name, avatar_url, zone, language, mails_off, created_at, last_sign_in_at, deletion_at;
 
+-- name: first_steps
+-- What a user did already, in an account that they may manage.
+SELECT first_steps_hidden AS hidden, email_verified_at IS NOT NULL AS verified,
+       EXISTS (SELECT FROM people.api_keys WHERE account_id = %(account_id)s) AS has_key,
+       EXISTS (SELECT FROM people.members AS m JOIN people.members AS o USING (team_id)
+               WHERE m.user_id = u.user_id AND o.user_id <> u.user_id) AS has_teammate
+FROM people.users AS u WHERE user_id = %(user_id)s;
+
+-- name: hide_first_steps
+UPDATE people.users SET first_steps_hidden = true WHERE user_id = %(user_id)s;
+
 -- name: wants_mail
 SELECT NOT %(kind)s = ANY (mails_off) AS wants FROM people.users WHERE user_id = %(user_id)s;
 
@@ -85,7 +96,7 @@ WHERE export_id = %(export_id)s AND user_id = %(user_id)s AND expires_at > %(now
 
 -- name: everything_user
 SELECT user_id, email, former_emails, name, email_verified_at, password_set_at, created_at, account_opened_at,
-       last_sign_in_at, avatar_url, zone, language, mails_off, deletion_at
+       last_sign_in_at, avatar_url, zone, language, mails_off, first_steps_hidden, deletion_at
 FROM people.users WHERE user_id = %(user_id)s;
 
 -- name: everything_sessions

@@ -3,8 +3,11 @@
 Whoever has the link learns what it is about, and only the user with the invited address, verified, can accept it.
 """
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
+from ledger.store import EventLog
 from people.audit_log import AuditEntry, note
 from people.errors import AccessRefused
 from people.sign_in.throttle import note_invitation
@@ -123,6 +126,13 @@ class Invitations:
         [owner] = [row for row in await rows(connection, "members", team_id=team_id) if row["role"] == "owner"]
         cause, page = f"joined:{invited.invitation_id}", around.page(f"accounts/{team_id}/team")
         await around.tell(connection, letters.joined(owner["email"], cause, page, user.email))
+
+
+async def is_invited(log: EventLog, clock: Callable[[], datetime], email: str, token: str) -> bool:
+    """Whether an address has an open invitation with a secret. Raises psycopg.Error."""
+    async with log.connection() as connection:
+        found = await rows(connection, "invitation", sha256=digest(token), now=clock())
+    return any(row["email"] == email for row in found)
 
 
 async def _check_free(change: Change, email: str, most: int) -> None:

@@ -52,6 +52,9 @@ class RegisterBody(Body):
     email: Email
     password: NewPassword
     name: Name = ""
+    invitation: Token | None = Field(
+        None, description="the last part of the address in the mail of an invitation into a team, for this address"
+    )
 
 
 class LoginBody(Body):

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.dashboard.charts import Chart, Point, Series, columns
-from api.dashboard.current_user import user_of
+from api.dashboard.current_user import account_path, root_of, user_of
 from api.dashboard.done_notice import done_by
 from api.dashboard.formatting import Formatter
 from api.dashboard.formatting import day as day_name
@@ -17,6 +17,7 @@ from api.dashboard.limits.own_overview import own_overview
 from api.dashboard.limits.page import limits_now, notices_of
 from api.dashboard.options import options_of
 from api.dashboard.pages import entry_labels
+from api.dashboard.person_forms import people_of
 from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import formatter_of, page, required_position
@@ -36,6 +37,14 @@ class Expiring(NamedTuple):
 
     credits: int
     first: datetime
+
+
+class Step(NamedTuple):
+    """One of the first steps of a person: what it is, whether it is done, and the page for it, if there is one."""
+
+    says: str
+    done: bool
+    page: str | None = None
 
 
 async def overview(request: Request) -> Response:
@@ -66,6 +75,25 @@ async def overview(request: Request) -> Response:
         plan=(card := await plan_card_of(reads, account_id)),
         plan_words=STATUS_WORDS,
         plan_links=change_links(request, account_id, card),
+        steps=await first_steps(request, account_id, used=summary["last_deduction"] is not None),
+    )
+
+
+async def first_steps(request: Request, account_id: str, *, used: bool) -> tuple[Step, ...]:
+    """The first steps of whoever signed in here; none when all are done, or when they hid them."""
+    user_id = user_of(request).user_id
+    if user_id is None or request.app.state.people is None:
+        return ()
+    found = await people_of(request).profiles.first_steps(user_id, account_id)
+    if found is None or found.hidden or (used and all(found[1:])):
+        return ()
+    root = root_of(request)
+    of_teammates = account_path(root, account_id, "team") if account_id.startswith("team_") else f"{root}/my/accounts"
+    return (
+        Step("Confirm your address", found.verified),
+        Step("Make an API key", found.has_key),
+        Step("Use credits", used, account_path(root, account_id, "usage")),
+        Step("Share with a teammate", found.has_teammate, of_teammates),
     )
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.contract.problems import STATUSES, Problem
-from api.dashboard.current_user import page_not_found, root_of
+from api.dashboard.current_user import home_path, page_not_found, root_of, user_of
 from api.dashboard.forms import read_form
 from api.dashboard.people_pages.settings import done, person_on, show_settings
 from api.dashboard.person_forms import WrongField, address_in, name_in, password_in, people_of
@@ -112,6 +112,13 @@ async def keep(request: Request) -> Response:
         await people_of(request).deletions.take_back((await person_on(request)).user.user_id)
 
     return await _submitted(request, "keep", take_back)
+
+
+async def hide_first_steps(request: Request) -> Response:
+    """Hide the list of first steps from the overview of this person, and go back to it."""
+    await read_form(request)
+    await people_of(request).profiles.hide_first_steps((await person_on(request)).user.user_id)
+    return RedirectResponse(home_path(root_of(request), user_of(request).account_id), 303)
 
 
 async def _submitted(request: Request, part: str, ask: Callable[[Fields], Awaitable[None]]) -> Response:

@@ -17,6 +17,7 @@ from api.dashboard.person_forms import (
     Form,
     WrongField,
     address_in,
+    invitation_in,
     name_in,
     password_in,
     people_of,
@@ -62,7 +63,8 @@ async def register(request: Request) -> Response:
 
     async def ask(fields: Fields) -> Response:
         email, password, name = address_in(fields), password_in(fields), name_in(fields)
-        await people_of(request).registrations.register(email, password, name, origin_of(request))
+        registrations, invitation = people_of(request).registrations, invitation_in(request)
+        await registrations.register(email, password, name, origin_of(request), invitation)
         return await mailed(request)
 
     return await submitted(request, REGISTER, ask)
@@ -155,12 +157,17 @@ async def submitted_to(request: Request, form: Form, ask: Callable[[Fields], Awa
 
 
 async def signed_in(request: Request, made: SignedIn, by: str) -> Response:
-    """Begin the session in this browser with a new cookie. The one before ends."""
+    """Begin the session in this browser with a new cookie. The one before ends.
+
+    It goes on with the invitation from whose page they came, or else in their own account.
+    """
     before = session_cookie(request)
     if before is not None:
         await sessions_of(request).end(before)
     metrics.count_sign_in(by, "done")
-    response = RedirectResponse(home_path(root_of(request), made.user.user_id), 303)
+    root, invitation = root_of(request), invitation_in(request)
+    first = f"{root}/invitation/{invitation}" if invitation else home_path(root, made.user.user_id)
+    response = RedirectResponse(first, 303)
     set_session_cookie(request, response, made.token, int(LONGEST.total_seconds()))
     return response
 

@@ -41,7 +41,7 @@ async def register(request: Request) -> JsonAnswer[RegisteredAnswer]:
     the person and their account."""
     body = await body_of(request, RegisterBody)
     made = await people_of(request).registrations.register(
-        canonical(body.email), body.password, body.name, origin_of(request)
+        canonical(body.email), body.password, body.name, origin_of(request), body.invitation or ""
     )
     user: RegisteredAnswer = {
         "user": {"id": made.user_id, "email": made.email, "name": made.name, "tier": FREE},

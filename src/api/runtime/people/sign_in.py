@@ -15,6 +15,7 @@ from outbox.mails import forget_recipients
 from people.sign_in.passwords import Passwords
 from people.sign_in.people import People
 from people.sign_in.sign_ins import Surroundings
+from people.teams.invitations import is_invited
 
 
 def registration_of(settings: Settings) -> Registration:
@@ -37,7 +38,8 @@ def people_here(settings: Settings, ledger: Ledger) -> People | None:
 
     tell, page = telling(ledger), page_in(settings)
     parts = Passwords(), tell, open_account, page, registration, partial(erase_account, ledger), forget_recipients
-    return People.around(Surroundings(ledger.log, ledger.clock, *parts))
+    invited = partial(is_invited, ledger.log, ledger.clock)
+    return People.around(Surroundings(ledger.log, ledger.clock, *parts, invited))
 
 
 def who_signs_in(settings: Settings) -> str:
@@ -51,6 +53,6 @@ def _who_has_a_password(settings: Settings) -> str:
         case "open":
             return "People may register and sign in at /dashboard/sign-in"
         case "invited":
-            return "People who have a password may sign in at /dashboard/sign-in; nobody may register"
+            return "People may sign in at /dashboard/sign-in; who is invited into a team may register"
         case "off":
             return f"People come from the product: nobody has a password here ({variable('registration')} is off)"

@@ -46,7 +46,8 @@ async def _asked(request: Request, *, accept: bool) -> Response:
 async def _show(
     request: Request, found: OpenInvitation, user: AccountHolder | None, error: str | None, status: int
 ) -> Response:
-    values = {"invitation": found, "signed_in": user is not None, "error": error}
+    back = f"?invitation={request.path_params['token']}"
+    values = {"invitation": found, "signed_in": user is not None, "error": error, "back": back}
     return await page(request, "invitation.html", status=status, **values)
 
 
