@@ -34,6 +34,8 @@ BEYOND_A_SCHEMA = (
     "that UTC can express",
     "must be a time zone of the IANA database",
     "must have an id of its own each",
+    "is one of the source",  # a limit that the account has from elsewhere
+    "grants must be at most",  # `grant` and `grants` together
     "must have `months` or `days`, and not both",
     "must be absent, or have `every`",
     "is no limit: ",

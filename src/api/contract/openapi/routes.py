@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from api.contract.answers.commands import ANSWERS, BatchAnswer
-from api.contract.bodies import ACCOUNT_ID, MAX_KEY, ONE_LINE
+from api.contract.bodies import ACCOUNT_ID, MAX_KEY, ONE_LINE, Body
 from api.contract.openapi.problem_schemas import problem_response
 from api.contract.openapi.refusals import codes_of, needs_key
 from api.contract.openapi.schemas import reference
@@ -64,11 +66,20 @@ def command_documentation(operation: Operation) -> dict[str, Any]:
         "openapi_extra": {
             "parameters": [*path, _key_parameter(operation), _IF_MATCH, _DRY_RUN],
             "requestBody": {
-                "required": any(field.is_required() for field in operation.body.model_fields.values()),
+                "required": not _may_be_absent(operation.body),
                 "content": {"application/json": {"schema": schema_of(operation.body)}},
             },
         },
     }
+
+
+def _may_be_absent(body: type[Body]) -> bool:
+    """Whether a request without a body is a good one."""
+    try:
+        body.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _key_sentence(operation: Operation) -> str:
