@@ -126,5 +126,5 @@ def beyond_a_schema(error: Json) -> bool:
     if error["message"] == "input should be a valid integer" and isinstance(value, float):
         return value.is_integer()  # 1.0 is an integer to JSON Schema, and not to us
     if error["message"] == "must be at most 100":
-        return error["field"] == "grants"  # together with `grant`
+        return bool(error["field"] == "grants")  # together with `grant`
     return any(rule in error["message"] for rule in BEYOND_A_SCHEMA)
