@@ -7,25 +7,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope
 
 from api.components import COMPONENTS
 from api.contract.openapi import BATCH_DOCUMENTATION, command_documentation, describe
 from api.contract.operations import MOVES, OPERATIONS, Defaults, Operation
-from api.contract.problems import Problem, from_pydantic
 from api.dashboard import portal_sessions
 from api.dashboard.app import dashboard
 from api.dashboard.current_user import ROOT
 from api.http import health
 from api.http.billing import catalog, changes, checkouts, earned, estimates, prices, receiving, webhooks
 from api.http.commands.batch_endpoint import BatchEndpoint
-from api.http.commands.command_endpoint import CommandEndpoint, endpoint_of
+from api.http.commands.command_endpoint import CommandEndpoint
 from api.http.commands.move_endpoint import MoveEndpoint
 from api.http.commands.ways_out import WaysOut
 from api.http.cross_origin import CrossOrigin
@@ -35,17 +31,17 @@ from api.http.draining import Draining
 from api.http.health import Health
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
-from api.http.methods import methods_at
 from api.http.own_data import export
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, teams, usage, user
+from api.http.problem_answers import answer_problems, response_of
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries import things as single_things
 from api.http.queries.reads import Reads
 from api.http.query_routes import QueryRoutes
-from api.http.requests.encoded_slashes import readable, restored
-from api.http.requests.replies import Reply, as_problem, problem_reply
-from api.http.requests.request_body import ClientLeft, refuse_late_bodies
+from api.http.requests.encoded_slashes import restored
+from api.http.requests.replies import Reply
+from api.http.requests.request_body import refuse_late_bodies
 from api.http.security_headers import SecurityHeaders
 from api.imports.runs import ImportRuns
 from api.runtime.clock_agreement import agreed_clock
@@ -77,21 +73,17 @@ from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts
 from audit.revenue.reading import RevenueReading
-from billing.errors import BillingRefused
 from billing.prices.current import CurrentPrices
 from ledger.clock import GuardedClock
-from ledger.domain.errors import Refusal, shown
 from ledger.forwarding.group import Group
-from ledger.postgres.errors import LOST
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import RefusalCounter
-from people.errors import AccessRefused
 from people.keys.ring import KeyRing
 from people.rate_limits import RateLimits
 from people.sessions import SessionWatch
-from projections.models.views import NotBuilt, NotYetVisible, Views
+from projections.models.views import Views
 
 _QUERIES = (ledger_queries, limits, subscription, explanations, history, totals, lists, money, summary)
 _Answer = Callable[[Operation, Mapping[str, str], Scope, Receive], Awaitable[Reply]]
@@ -222,7 +214,7 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
         _add_command_route(app, moves.move, operation)
     _add_batch_route(app, wiring.batches)
     _add_dashboard(app, wiring, https=https)
-    _add_problem_handlers(app)
+    answer_problems(app)
     describe(app, answers_of(route for part in parts for route in part.router.routes))
     add_docs_page(app, https=https)
 
@@ -292,7 +284,7 @@ async def _exit_when_broken(ledger: Ledger) -> None:
 
 def _add_command_route(app: FastAPI, answer: _Answer, operation: Operation) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await answer(operation, restored(request.path_params), request.scope, request.receive))
+        return response_of(await answer(operation, restored(request.path_params), request.scope, request.receive))
 
     app.add_api_route(
         operation.path.replace("{payment_id}", "{payment_id:path}"),
@@ -307,7 +299,7 @@ def _add_command_route(app: FastAPI, answer: _Answer, operation: Operation) -> N
 
 def _add_batch_route(app: FastAPI, batches: BatchEndpoint) -> None:
     async def endpoint(request: Request) -> Response:
-        return _response(await batches.batch(request.scope, request.receive))
+        return response_of(await batches.batch(request.scope, request.receive))
 
     app.add_api_route(
         "/v1/batch",
@@ -318,48 +310,6 @@ def _add_batch_route(app: FastAPI, batches: BatchEndpoint) -> None:
         response_class=Response,
         **BATCH_DOCUMENTATION,
     )
-
-
-def _response(reply: Reply) -> Response:
-    response = Response(reply.body, reply.status)
-    response.raw_headers = [*response.raw_headers, *reply.headers]
-    return response
-
-
-def _add_problem_handlers(app: FastAPI) -> None:
-    """Answer errors of the framework's routes as problem documents, like all others."""
-
-    async def on_validation(_: Request, error: RequestValidationError) -> Response:
-        details: Any = [{**detail, "loc": detail["loc"][1:]} for detail in error.errors()]
-        return _response(problem_reply(from_pydantic(details)))
-
-    async def on_http(request: Request, error: HTTPException) -> Response:
-        path = shown(readable(request.url.path))
-        if error.status_code == 405:
-            detail = f"{path} does not accept the method {shown(request.method)}."
-            problem = Problem("method_not_allowed", detail)
-        else:
-            problem = Problem("not_found", f"The address {path} does not exist.")
-        response = _response(problem_reply(problem))
-        response.headers.update(error.headers or {})
-        if error.status_code == 405:
-            response.headers["allow"] = ", ".join(methods_at(app.routes, request.scope))
-        return response
-
-    async def on_error(request: Request, error: Exception) -> Response:
-        request_id = endpoint_of(request).next_request_id()
-        response = _response(problem_reply(as_problem(error, request_id)))
-        response.headers["x-request-id"] = request_id
-        return response
-
-    async def on_client_left(_: Request, __: Exception) -> Response:
-        return Response(status_code=400)  # nobody receives it
-
-    app.exception_handler(RequestValidationError)(on_validation)
-    app.exception_handler(ClientLeft)(on_client_left)
-    app.exception_handler(HTTPException)(on_http)
-    for kind in (Problem, Refusal, AccessRefused, BillingRefused, NotYetVisible, NotBuilt, *LOST, Exception):
-        app.exception_handler(kind)(on_error)
 
 
 def from_environment() -> ASGIApp:
