@@ -39,6 +39,7 @@ NEEDED = {
     "export": ["--format", "jsonl", "--to", "-"],
     "import-log": ["log.jsonl"],
     "grant": ["--to", "accounts.txt", "--amount", "1", "--job", "j"],
+    "move": ["--to", "postgresql://owner@db.example/ledger"],
     "import": ["usage.csv", "--account", "a", "--amount", "1"],
     "billing": ["simulate", "--provider", "stripe", "--scenario", "topup", "--account", "a"],
 }

@@ -23,6 +23,7 @@ COMMANDS = {
     "settings": "api.cli.settings",
     "doctor": "api.cli.doctor",
     "migrate": "api.cli.migrate",
+    "move": "api.cli.move",
     "keys": "api.cli.keys",
     "import": "api.cli.import_usage",
     "grant": "api.cli.grant",

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from api.components import COMPONENTS
-from api.runtime.embedded.lifetime import embedded_postgres
+from api.runtime.embedded.lifetime import embedded_postgres, embedded_postgres_alone
 from api.runtime.embedded.restart import kept_running
 from api.runtime.settings import Settings, WrongSetting, variable
 from ledger.postgres.migrations import migrate
@@ -57,11 +57,24 @@ def migrated(settings: Settings) -> Iterator[Database]:
     if settings.owner_url is not None:
         raise WrongSetting(f"{variable('owner_url')} is set, and {variable('database_url')} is not")
     with embedded_postgres(settings.data_dir) as owner, kept_running(settings.data_dir):
-        applied, enabled, shortfall = _set_up(owner)
-        make_login(owner, EMBEDDED_LOGIN)
-        yield Database(
-            owner, as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS), applied, enabled, shortfall
-        )
+        yield _embedded(owner)
+
+
+@contextmanager
+def embedded_alone(settings: Settings) -> Iterator[Database]:
+    """The embedded database, migrated, while no other process uses it and none may: for a move to a server.
+
+    Raises EmbeddedPostgresError, MigrationError and psycopg.OperationalError.
+    """
+    with embedded_postgres_alone(settings.data_dir) as owner:
+        yield _embedded(owner)
+
+
+def _embedded(owner: str) -> Database:
+    applied, enabled, shortfall = _set_up(owner)
+    make_login(owner, EMBEDDED_LOGIN)
+    service = as_service(make_conninfo(owner, user=EMBEDDED_LOGIN), COMPONENTS)
+    return Database(owner, service, applied, enabled, shortfall)
 
 
 def _set_up(owner: str) -> tuple[list[str], list[str], str | None]:

@@ -1,4 +1,7 @@
-"""URLs of databases: whether libpq reads one as it was meant, with every special character of a password encoded."""
+"""URLs of databases: whether libpq reads one as it was meant, with every special character of a password encoded; and
+how one is shown, without its password."""
+
+from urllib.parse import quote, urlencode
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -15,6 +18,19 @@ def is_postgres_url(url: str) -> bool:
         and _password_is_encoded(url)
         and all(_is_port(port) for port in str(parts.get("port", "")).split(","))
     )
+
+
+def without_password(url: str) -> str:
+    """The same URL, to be shown: libpq would read the same from it, apart from passwords."""
+    read = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    parts = {name: value for name, value in read.items() if name not in ("password", "sslpassword")}
+    name, user = quote(parts.pop("dbname", ""), safe=""), quote(parts.pop("user", ""), safe="")
+    place = ""
+    if not any(sign in parts.get("host", "") for sign in "/,:"):  # one host with a plain name
+        port = parts.pop("port", "")
+        place = parts.pop("host", "") + (f":{port}" if port else "")
+    rest = urlencode(parts, quote_via=quote)
+    return f"postgresql://{user}{'@' if user else ''}{place}/{name}{'?' if rest else ''}{rest}"
 
 
 def _password_is_encoded(url: str) -> bool:

@@ -120,7 +120,6 @@ def test_many_at_once(bare: Bare) -> None:
         assert found.could[0].startswith("maker owns ledger.events, ledger.identity, ledger.text_keys, the database")
 
 
-@on_one_server
 def test_a_server_that_allows_no_role(bare: Bare, tmp_path: Path) -> None:
     """The service works with the rights of the owner, and logs a warning."""
     bare.execute("CREATE ROLE plain LOGIN")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.runtime.doctor.finding import Finding, State, listed
+from api.runtime.embedded.moved import moved_ledger
 from api.runtime.listening.certificate import end_of_certificate
 from api.runtime.listening.listen_address import links_need_public_url
 from api.runtime.people.sign_in import registration_of
@@ -35,6 +36,7 @@ def machine_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
     for check, folder in (("data", settings.data_dir), ("checkpoints", settings.checkpoints)):
         yield _folder(check, folder)
     yield _disk(settings.data_dir)
+    yield from _left_behind(settings)
 
 
 def _settings(environ: Mapping[str, str]) -> Finding:
@@ -116,6 +118,19 @@ def _disk(folder: Path) -> Finding:
     if free >= ENOUGH:
         return Finding("disk", "ok", found)
     return Finding("disk", "problem" if free < TOO_LITTLE else "warning", found, "free space, or use a larger disk")
+
+
+def _left_behind(settings: Settings) -> Iterator[Finding]:
+    """The embedded database of a ledger that was moved to a server: erasures do not reach it."""
+    embedded = settings.data_dir / "postgres"
+    try:
+        moved = moved_ledger(settings.data_dir)
+        if settings.database_url is None or moved is None or not embedded.is_dir():
+            return
+    except OSError:
+        return  # the line about the folder says so
+    found = f"{embedded} has the ledger as it was on {moved.at}, with texts that are erased since"
+    yield Finding("copy", "warning", found, "make a backup of the server, then delete that folder")
 
 
 def _existing(folder: Path) -> Path:

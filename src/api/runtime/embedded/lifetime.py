@@ -24,7 +24,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from api.runtime.embedded.moved import MOVE_LOCK, keep_others_out, refuse_moved
 from api.runtime.embedded.server import (
     PORT,
     EmbeddedPostgresError,
@@ -64,6 +65,9 @@ BUILTIN_LOCALE_SINCE = 17
 START_TIMEOUT = 600
 STOP_TIMEOUT = 120
 """Seconds. Recovery after a crash reads the WAL, at most a few GB of it."""
+
+USERS_LOCK = "postgres.users"
+"""Each process that uses the server holds this lock, shared with the others."""
 
 LOCK_TIMEOUT = START_TIMEOUT + STOP_TIMEOUT
 """Seconds for which a process may hold a lock while it starts or stops the server."""
@@ -96,16 +100,41 @@ def embedded_postgres(data_dir: Path, programs: Path | None = None) -> Iterator[
     """The conninfo of the database `credit_ledger` of a running server. Blocks until the server answers.
 
     `programs` is a folder with the `initdb` and `pg_ctl` of another PostgreSQL; the default is the packaged one. Raises
-    EmbeddedPostgresError.
+    EmbeddedPostgresError, also when its ledger was moved to a server.
     """
-    holder = os.getpid()
     with _directory_errors(data_dir):
         server = server_in(data_dir, programs or packaged_programs())
-        users = open_lock(server.folder / "postgres.users")
+    with _used(server, refuse_moved) as conninfo:
+        yield conninfo
+
+
+@contextmanager
+def embedded_postgres_alone(data_dir: Path, programs: Path | None = None) -> Iterator[str]:
+    """The same for a move: no other process uses the database, and none may until the block ends.
+
+    Raises EmbeddedPostgresError while another process uses it.
+    """
+    with _directory_errors(data_dir):
+        server = server_in(data_dir, programs or packaged_programs())
+        lock = open_lock(server.folder / MOVE_LOCK)
+    with lock:
+        with _directory_errors(data_dir), start_lock(server.folder):
+            keep_others_out(lock, server.folder / USERS_LOCK)
+        with _used(server, lambda _: None) as conninfo:
+            yield conninfo
+
+
+@contextmanager
+def _used(server: Server, admit: Callable[[Path], None]) -> Iterator[str]:
+    """The conninfo of a server, which runs until its last user has gone. `admit` may refuse this one."""
+    holder = os.getpid()
+    with _directory_errors(server.folder):
+        users = open_lock(server.folder / USERS_LOCK)
     with users, _exit_by_signals():
         try:
-            with _directory_errors(data_dir), start_lock(server.folder):
-                _lock(users, fcntl.LOCK_SH, server.folder / "postgres.users")
+            with _directory_errors(server.folder), start_lock(server.folder):
+                admit(server.folder)
+                _lock(users, fcntl.LOCK_SH, server.folder / USERS_LOCK)
                 conninfo = _ensure_started(server)
             yield conninfo
         finally:
