@@ -26,6 +26,7 @@ _ENABLE = {"O": "ENABLE", "A": "ENABLE ALWAYS", "R": "ENABLE REPLICA"}
 
 Digests = Mapping[Table, RowDigest]
 Reached = Callable[[int], None]
+Buffer = bytes | bytearray | memoryview
 
 
 @contextmanager
@@ -138,16 +139,16 @@ def _read(connection: Connection, table: Table, reach: Reached) -> RowDigest:
     return digest
 
 
-def _rows(connection: Connection, table: Table) -> Iterator[bytes | memoryview]:
+def _rows(connection: Connection, table: Table) -> Iterator[Buffer]:
     """The rows of a table in the text format of COPY. The server sends each in a message of its own."""
     out = sql.SQL("COPY {} ({}) TO STDOUT").format(table.identifier, _columns(table))
     with connection.cursor() as cursor, cursor.copy(out) as rows:
         yield from rows
 
 
-def _pieces(rows: Iterable[bytes | memoryview], digest: RowDigest) -> Iterator[bytes]:
+def _pieces(rows: Iterable[Buffer], digest: RowDigest) -> Iterator[bytes]:
     """Rows in pieces of some size; each row goes into the digest."""
-    piece: list[bytes | memoryview] = []
+    piece: list[Buffer] = []
     size = 0
     for row in rows:
         digest.add(row)

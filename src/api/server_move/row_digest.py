@@ -12,7 +12,7 @@ class RowDigest:
         self.rows = 0
         self._sum = 0
 
-    def add(self, row: bytes | memoryview) -> None:
+    def add(self, row: bytes | bytearray | memoryview) -> None:
         """Add one row, in the text format of COPY."""
         self.rows += 1
         self._sum = (self._sum + int.from_bytes(sha256(row).digest())) & _ALL

@@ -203,7 +203,7 @@ def test_killed_in_the_middle_it_begins_anew(embedded: Embedded, target: str) ->
     assert command(target, "migrate").status == 0
     environment = environment_for(None, {"CREDIT_LEDGER_DATA_DIR": str(embedded.folder)})
     with psycopg.connect(target) as holder, psycopg.connect(target, autocommit=True) as watch:
-        holder.execute("LOCK TABLE projection_usage.groups IN ACCESS EXCLUSIVE MODE")
+        holder.execute("LOCK TABLE projection_usage.groups IN SHARE MODE")
         process = subprocess.Popen([*PROGRAM, "move", "--to", as_url(target)], env=environment)
         waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM%'"
         moves = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
@@ -245,7 +245,7 @@ def test_the_ledger_serves_on_the_server_as_it_did(embedded: Embedded, plain_tar
         twice = embedded.run("move", "--to", as_url(plain_target))
         assert (twice.status, "was moved to" in twice.err) == (1, True)
         found = command(plain_target, "doctor", "--json", settings={"CREDIT_LEDGER_DATA_DIR": str(embedded.folder)})
-        assert ["warning"] == [one["state"] for one in found.report if one["check"] == "copy"]
+        assert [one["state"] for one in found.report if one["check"] == "copy"] == ["warning"]
         _compare_everything(embedded, plain_target)
         _serve(embedded, plain_target, tmp_path)
     finally:
@@ -263,7 +263,7 @@ def _compare_everything(embedded: Embedded, target: str) -> None:
         assert len(content.copied) > 50
         for table in content.copied:
             names = ", ".join(f'"{column}"' for column in table.columns)
-            query = f'SELECT ROW({names})::text AS row FROM {table} ORDER BY row COLLATE "C"'.encode()
+            query = f'SELECT ROW({names})::text COLLATE "C" FROM {table} ORDER BY 1'.encode()
             assert one.execute(query).fetchall() == other.execute(query).fetchall(), table
     with psycopg.connect(target) as connection:
         off = "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled NOT IN ('O', 'A')"
@@ -282,13 +282,14 @@ def _serve(embedded: Embedded, target: str, folder: Path) -> None:
         assert (replayed.status_code, replayed.headers["Idempotent-Replayed"]) == (200, "true")
         assert replayed.json() == embedded.answer
         told = service.get(f"{account}/balance").json()
-        assert told | {"as_of": ""} == embedded.balance | {"as_of": ""}
+        moments = {"as_of": "", "known_at": ""}
+        assert told | moments == embedded.balance | moments
         known = service.client.get(f"{account}/balance", headers={"Authorization": f"Bearer {embedded.key}"})
         assert known.status_code == 200
         more = service.post(f"{account}/deductions", {"amount": 1}, key="second")
         assert (more.status_code, more.json()["position"]) == (201, _events(target))
         history = service.get(f"{account}/history", min_position=more.json()["position"]).json()
-        assert len(history["entries"]) == 3
+        assert BODY["description"] in [entry["description"] for entry in history["entries"]]
         assert service.client.get("/readyz").status_code == 200
     verified = command(
         *(target, "verify", "--since", str(embedded.checkpoint), "--json"),
