@@ -50,6 +50,7 @@ from api.runtime.listening.connections import ConnectionWatch
 from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
 from api.runtime.people.erasing import Erasing
+from api.runtime.people.keys import keys_here
 from api.runtime.people.mail import mailer_of
 from api.runtime.people.provider import provider_sign_in
 from api.runtime.people.sign_in import people_here
@@ -80,8 +81,6 @@ from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import RefusalCounter
-from people.keys.ring import KeyRing
-from people.rate_limits import RateLimits
 from people.sessions import SessionWatch
 from projections.models.views import Views
 
@@ -106,7 +105,7 @@ def create_app(
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock, restarts = agreed_clock(), restarts or Restarts()
     ledger = _ledger(settings, conninfo, clock, group)
-    keys = KeyRing(ledger.log, clock, _admin_key(settings), *_rate_limits(settings))
+    keys = keys_here(settings, ledger, os.environ.get(SHARED_RATES))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
     refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
     prices = CurrentPrices(ledger.log, clock, timedelta(days=settings.back_dating_days))
@@ -146,7 +145,7 @@ def create_app(
                 with _obeying_signals(settings, wiring.health, follower):
                     yield
                 await follower.stop()
-            await keys.touch()
+            await keys.uses.write()
             await refusals.write()
 
     app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
@@ -184,6 +183,7 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
     """What the parts of a process do until it ends, by the names under which restarts are counted."""
     return {
         "keys": wiring.keys.keep_fresh,
+        "key_uses": wiring.keys.uses.keep_written,
         "prices": wiring.prices.keep_fresh,
         "committer": lambda: _exit_when_broken(wiring.health.ledger),
         "connections": ConnectionWatch(settings.port, settings.connections_per_address).run,
@@ -219,10 +219,6 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     add_docs_page(app, https=https)
 
 
-def _admin_key(settings: Settings) -> str | None:
-    return settings.admin_key.get_secret_value() if settings.admin_key else None
-
-
 def _defaults(settings: Settings, prices: CurrentPrices) -> Defaults:
     subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
     back_dating = timedelta(days=settings.back_dating_days)
@@ -232,13 +228,6 @@ def _defaults(settings: Settings, prices: CurrentPrices) -> Defaults:
 
 def _ways_out(settings: Settings, ledger: Ledger) -> WaysOut:
     return WaysOut(ledger.log, settings.public_url and settings.public_url.rstrip("/"), settings.billing_url)
-
-
-def _rate_limits(settings: Settings) -> tuple[RateLimits | None, RateLimits]:
-    """The limits of all keys, shared with the other workers: by the second, if there is one; and that of each key."""
-    path = os.environ.get(SHARED_RATES)
-    shared = Path(path) if path else None
-    return RateLimits(settings.rate_limit, shared) if settings.rate_limit else None, RateLimits(1, shared, window=60)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from ledger.postgres.named_sql import queries
 from people import audit_log
 from people.audit_log import SYSTEM, AuditEntry
 from people.secret_format import new_secret
+from people.teams.roles import Role
 
 VERIFY = "keys:verify"
 MANAGE_PEOPLE = "people:write"
@@ -55,7 +56,7 @@ class ApiKey:
     rate_per_minute: int | None = None
     disabled_at: datetime | None = None
     replaces: str | None = None
-    role: str | None = None
+    role: Role | None = None
     """What whoever made it is in the account, now. A key never does more, and nothing without a role."""
 
     @property

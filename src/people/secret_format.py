@@ -50,5 +50,10 @@ def is_mistyped(text: str) -> bool:
     return _FORM.fullmatch(text) is not None and checksum(text[:-_CHECKSUM]) != text[-_CHECKSUM:]
 
 
+def is_key(text: str) -> bool:
+    """Whether a text has the form of a key, with its checksum. No key of an account is from before there was one."""
+    return _FORM.fullmatch(text) is not None and checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
+
+
 def _random(length: int) -> str:
     return "".join(secrets.choice(DIGITS) for _ in range(length))

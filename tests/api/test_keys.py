@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.contract.people.own_routes import OWN
-from api.contract.scopes import ROUTES
-from people.api_keys import create_key
+from api.contract.people.own_routes import OWN, OWN_OF_PEOPLE
+from api.contract.scopes import PEOPLE, ROUTES
+from people.api_keys import OWN_SCOPES, create_key
 from tests.api.club import Club
 from tests.api.company import Company
 from tests.api.conftest import under_contract
@@ -233,6 +233,83 @@ def test_a_limit_of_a_key_and_its_rate(club: Club) -> None:
     assert datetime.fromisoformat(limited["resets_at"]) > datetime.now(UTC) + timedelta(seconds=50)
 
 
+# At /api --------------------------------------------------------------------------------------------------------------
+
+
+def own_keys(company: Company, who: str, account: str, *scopes: str) -> dict[str, Any]:
+    """A key that somebody makes for themselves."""
+    body = {**NAME, "scopes": list(scopes), "rate_limit": 9_999}
+    answer = company.ask(who, "POST", "/api/keys", body, params={"account_id": account})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_a_key_uses_the_routes_of_people_in_its_table_alone(club: Club) -> None:
+    """With the scope of the table; all others need the session of its maker. What is wrong is told after that."""
+    company = Company(club.service, club.mail)
+    company.enter("hana")
+    team = company.team("of-hana", "hana")
+    values = {"team_id": team, "user_id": company.ids["hana"], "key_id": "00000000", "session_id": "1", "limit_id": "x"}
+    values |= {"export_id": "x", "invitation_id": "inv_00000000000000000000", "token": "x"}
+    for account in (company.ids["hana"], team):
+        keys = {scope: own_keys(company, "hana", account, scope)["key"] for scope in OWN_SCOPES}
+        for name in (name for name, needs_session in PEOPLE.items() if needs_session):
+            method, path = name.split()
+            for scope, key in keys.items():
+                answer = asked(club, key, method, path.format(**values) + "?colour=red&colour=green")
+                if name not in OWN_OF_PEOPLE:
+                    refused(answer, 401, "unauthenticated")
+                elif OWN_OF_PEOPLE[name] != scope:
+                    refused(answer, 403, "missing_scope", scope=OWN_OF_PEOPLE[name])
+                else:
+                    assert answer.status_code in {400, 422}, (name, scope, answer.text)
+    assert OWN_OF_PEOPLE.keys() < PEOPLE.keys()
+
+
+def test_a_key_asks_about_its_account_and_no_other(club: Club) -> None:
+    """That of a team is none of the person's own, and the other way round; a service makes keys for nobody here."""
+    company = Company(club.service, club.mail)
+    company.enter("ines", "jack")
+    own, team = company.ids["ines"], company.team("of-ines", "ines", jack="member")
+    mine, ours = (own_keys(company, "ines", account, "read", "admin") for account in (own, team))
+    member = own_keys(company, "jack", team, "read")
+    for path in ("/api/usage/current", "/api/usage/history?start_date=2026-01-01&end_date=2026-01-02", "/api/keys"):
+        assert asked(club, mine["key"], "GET", path).json() == company.ask("ines", "GET", path).json()
+    for key in (ours, member):
+        refused(asked(club, key["key"], "GET", "/api/usage/current"), 404, "account_not_found")
+    for path in (f"/api/teams/{team}/{what}" for what in ("limits", "usage", "members")):
+        assert asked(club, ours["key"], "GET", path).status_code == 200, path
+        refused(asked(club, mine["key"], "GET", path), 404, "not_found")
+    assert asked(club, member["key"], "GET", f"/api/teams/{team}/limits").status_code == 200
+    refused(asked(club, mine["key"], "GET", "/api/keys", params={"account_id": team}), 404, "account_not_found")
+    assert len(asked(club, ours["key"], "GET", "/api/keys").json()["keys"]) == 2
+    service_key = made(club.service, own, scopes=["read"])
+    refused(asked(club, service_key["key"], "GET", "/api/usage/current"), 403, "missing_scope")
+    refused(asked(club, mine["key"][:-1] + "?", "GET", "/api/usage/current"), 401, "unauthenticated")
+
+
+def test_what_a_key_does_at_api_is_in_its_name(club: Club) -> None:
+    """It sets limits and ends keys, as an admin may, itself at last."""
+    company = Company(club.service, club.mail)
+    company.enter("kim", "lea")
+    team = company.team("of-kim", "kim", lea="member")
+    key, member = own_keys(company, "kim", team, "admin"), own_keys(company, "lea", team, "read")
+    limits = {"limits": [{"limit_id": "each", "amount": 5, "each": ["member"]}]}
+    assert asked(club, key["key"], "PUT", f"/api/teams/{team}/limits", json=limits).status_code == 200
+    path = f"/api/teams/{team}/limits/each/allowances/{company.ids['lea']}"
+    assert asked(club, key["key"], "PUT", path, json={"amount": 9}).status_code == 200
+    for one in (member, key):
+        assert asked(club, key["key"], "DELETE", f"/api/keys/{one['id']}").status_code == 200
+    until_refused(lambda: asked(club, key["key"], "GET", "/api/keys"))
+    events = club.service.get(f"/v1/accounts/{team}/events").json()["events"]
+    assert [one["metadata"]["actor"] for one in events[-2:]] == [f"key:{key['id']}"] * 2
+    entries = club.service.get("/v1/audit", account_id=team, actor=f"key:{key['id']}").json()["entries"]
+    done = [(one["action"], one["subject"]) for one in reversed(entries) if one["action"] != "key.first_used"]
+    ended = [("key.revoked", f"key:{one['id']}") for one in (member, key)]
+    assert done == [("limit.set", team), ("limit.set", team), *ended]
+
+
 # Services -----------------------------------------------------------------------------------------------------------
 
 
@@ -253,6 +330,27 @@ def test_a_product_manages_keys_of_its_users(club: Club) -> None:
     refused(club.service.post("/v1/keys", {"account_id": fresh(), **NAME}), 404, "account_not_found")
     service_key = create_key(club.service.conninfo, "of a service", ["ledger:read"])
     refused(club.service.client.delete(f"/v1/keys/{prefix_of(service_key)}"), 404, "key_not_found")
+
+
+def test_a_list_of_keys_has_pages(club: Club, ada: str) -> None:
+    """For services and for people. A cursor belongs to its list."""
+    account = staged(club.service)
+    ids = [made(club.service, account)["id"] for _ in range(5)]
+    found: list[str] = []
+    cursors: list[str] = []
+    while True:
+        following = {"cursor": cursors[-1]} if cursors else {}
+        page = club.service.get("/v1/keys", account_id=account, limit=2, **following).json()
+        found += [one["id"] for one in page["keys"]]
+        if page["next_cursor"] is None:
+            break
+        cursors.append(page["next_cursor"])
+    assert (found, len(cursors)) == (ids[::-1], 2)
+    assert club.service.get("/v1/keys", account_id=account).json()["next_cursor"] is None
+    refused(club.service.get("/v1/keys", account_id=account, member="m", cursor=cursors[0]), 422, "validation_failed")
+    refused(club.ask("GET", "/api/keys", ada, params={"cursor": cursors[0]}), 422, "validation_failed")
+    for limit in ("0", "1001", "x"):
+        refused(club.service.get("/v1/keys", limit=limit), 422, "validation_failed")
 
 
 def test_whoever_finds_a_key_ends_it_without_another(club: Club) -> None:

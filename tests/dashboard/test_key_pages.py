@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 
 import httpx
+import psycopg
 import pytest
 
 from people.api_keys import create_key
@@ -12,7 +14,7 @@ from tests.api.stage import eventually
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import ROOT, guest, operator, person, token_in
 from tests.keys import prefix_of
-from tests.postgres import TestServers
+from tests.postgres import TestServers, owner
 from tests.service import service_here
 
 
@@ -112,6 +114,70 @@ def test_each_role_of_a_team_has_its_keys(company: Company) -> None:
     assert status(company, team, own, theirs) == [200, 200]
     decided(bob, path, "revoke", key_id=prefix_of(own))
     eventually(lambda: status(company, team, own, theirs) == [401, 200])
+
+
+def buttons(page: httpx.Response) -> dict[str, set[str]]:
+    """The buttons of each key on a page, by its name."""
+    found = re.findall(r">(\w+)<span class=\"unseen\"> ([\w-]+)</span></button>", page.text)
+    return {name: {word for word, named in found if named == name} for _, name in found}
+
+
+def test_a_key_has_the_buttons_that_do_something(company: Company) -> None:
+    """In each role, and in each state; a key whose maker has no role is told to be of no use."""
+    company.enter("olga", "andy", "mara")
+    team = company.team("buttons", "olga", andy="admin", mara="member")
+    path = path_of(team, "keys")
+    browsers = {name: browser(company, name, team) for name in ("olga", "andy", "mara")}
+    ids = {}
+    for name, client in browsers.items():
+        for state in ("active", "disabled"):
+            made = secret_in(decided(client, path, "make", name=f"{name}-{state}", read="yes"))
+            ids[name] = prefix_of(made)
+        decided(client, path, "disable", key_id=ids[name])
+    mine, others, off = {"Rotate", "Disable", "Revoke"}, {"Disable", "Revoke"}, {"Enable", "Revoke"}
+    for name, client in browsers.items():
+        seen = (name,) if name == "mara" else tuple(browsers)
+        expected = {f"{one}-active": mine if one == name else others for one in seen}
+        assert buttons(client.get(path)) == expected | {f"{one}-disabled": off for one in seen}, name
+    clerk = operator(company.service, create_key(company.service.conninfo, "keys", ["ledger:read", "people:write"]))
+    assert buttons(clerk.get(path))["mara-active"] == mine
+    assert decided(browsers["andy"], path, "rotate", key_id=ids["olga"]).status_code == 404
+    with psycopg.connect(owner(company.service.conninfo)) as connection:
+        gone = "UPDATE people.members SET status = 'suspended' WHERE user_id = %s"
+        connection.execute(gone, [company.ids["mara"]])
+    page = browsers["olga"].get(path)
+    assert {name: buttons(page)[name] for name in ("mara-active", "mara-disabled")} == {
+        "mara-active": {"Revoke"}, "mara-disabled": {"Revoke"},
+    }  # fmt: skip
+    assert page.text.count("Whoever made it may do nothing here now") == 2
+
+
+def test_a_long_list_of_keys_has_pages(company: Company) -> None:
+    """That of an account, and that of all for operators; a cursor belongs to its list."""
+    account = company.service.open_account()
+    with psycopg.connect(owner(company.service.conninfo)) as connection:
+        connection.execute(MANY, [account])
+    clerk = operator(company.service)
+    for path in (path_of(account, "keys"), f"{ROOT}/keys"):
+        names, there = list[str](), path
+        while there:
+            path_asked, page = there, clerk.get(there).text
+            names += re.findall(r"<bdi>(many-\d+)</bdi></(?:h2|th)>", page)
+            following = re.search(r'href="([^"]+)" rel="next"', page)
+            there = unescape(following[1]) if following else ""
+            assert ("First page" in page) == ("cursor=" in path_asked), path
+        assert names == [f"many-{number}" for number in range(230, 0, -1)], path
+    other = re.search(r'cursor=([^"]+)" rel="next"', clerk.get(f"{ROOT}/keys").text)
+    assert other is not None
+    assert clerk.get(path_of(account, "keys"), params={"cursor": other[1]}).status_code == 422
+
+
+MANY = """
+INSERT INTO people.api_keys (prefix, sha256, name, scopes, account_id, made_by, created_at)
+SELECT lpad(n::text, 8, '0'), sha256(n::text::bytea), 'many-' || n, '{own:read}', %s, 'key:admin',
+       now() + n * interval '1 microsecond'
+FROM generate_series(1, 230) AS n
+"""
 
 
 def test_who_did_not_sign_in_here_has_no_page_of_keys(company: Company) -> None:

@@ -58,6 +58,7 @@ MISSING = [
     "people/0009_keys.sql",
     "people/0010_keys_of_members.sql",
     "people/0011_first_steps.sql",
+    "people/0012_uses_and_names.sql",
     "outbox/0001_mails.sql",
     "measures/0001_schema.sql",
     "imports/0001_schema.sql",
@@ -110,9 +111,12 @@ def test_what_moves_keeps_its_rows(old_database: str, data: Path, expected: dict
     before["people.api_keys"] = [(*row, row[0], *[None] * 6) for row in before["people.api_keys"]]
     answered(owner(old_database), data, ["migrate"])
     after = {new: rows(old_database, new) for new in MOVED.values()}
-    numbers = sorted(row[-1] for row in after["people.api_keys"])
+    numbers = sorted(row[-2] for row in after["people.api_keys"])
     assert numbers == list(range(1, len(numbers) + 1)), "each key has the number of its last change"
-    after["people.api_keys"] = [row[:-1] for row in after["people.api_keys"]]
+    salts = {bytes(row[-1]) for row in after["people.api_keys"]}
+    assert {len(salt) for salt in salts} == {16}
+    assert len(salts) == len(numbers), "each name has a salt of its own"
+    after["people.api_keys"] = [row[:-2] for row in after["people.api_keys"]]
     assert after == before
     assert all(before.values())
     listed = json.loads(answered(old_database, data, ["keys", "list", "--json"]))

@@ -12,7 +12,7 @@ from people.audit_log import NEWEST, AuditFilters
 from people.errors import AccessRefused
 from people.key_log import read_key_log
 from people.keys import issuing
-from people.keys.issuing import RATE, Changes, Holder, Issued, Keys, Wanted
+from people.keys.issuing import RATE, Changes, Holder, Issued, KeyPlace, Keys, Wanted, place_of
 from people.keys.ring import KeyRing
 from people.sign_in.passwords import Passwords
 from tests.conftest import Clock
@@ -111,7 +111,28 @@ async def test_nobody_acts_on_keys_of_others(keys: Keys, ledger: Ledger) -> None
     assert len(await keys.listed("team", owners.seen)) == 2
     assert await code(keys.revoke(mine, theirs.key.key_id)) == "key_not_found"
     assert await code(keys.make(mine, Wanted("more", ["admin"]))) == "missing_scope"
+    assert await code(keys.rotate(owners, own.key.key_id, DAY)) == "key_not_found", "its secret acts in Bob's name"
+    assert (await keys.rotate(mine, own.key.key_id, DAY)).key.made_by == "usr_bob"
     assert await told(ledger, "usr_bob") == []
+
+
+async def test_a_list_goes_on_behind_a_key(keys: Keys, clock: Clock) -> None:
+    """Those that are not revoked come first, the newest first; keys of one moment are told apart."""
+    made = []
+    for number in range(7):
+        clock.forward(seconds=number % 2)
+        made.append(await keys.make(SERVICE, WANTED))
+    for one in made[2:4]:
+        await keys.revoke(SERVICE, one.key.key_id)
+    whole = await keys.listed("shared")
+    assert [one.revoked_at is None for one in whole] == [True] * 5 + [False] * 2
+    assert len({one.key_id for one in whole}) == 7
+    for length in (1, 2, 3):
+        found: list[ApiKey] = []
+        place: KeyPlace | None = None
+        while more := await keys.listed("shared", after=place, limit=length):
+            found, place = found + more, place_of(more[-1])
+        assert found == whole, length
 
 
 async def test_a_key_is_what_its_maker_is(ring: KeyRing, ledger: Ledger, clock: Clock) -> None:
@@ -145,6 +166,12 @@ async def test_a_key_is_what_its_maker_is(ring: KeyRing, ledger: Ledger, clock: 
     assert (await role(late), await state(ring, late, clock)) == ("admin", "active")
     await members.remove(ada, team.team_id, bob.user_id)
     assert await state(ring, late, clock) == "revoked"
+
+
+async def test_a_person_of_a_provider_has_keys_of_their_account(keys: Keys, ring: KeyRing, clock: Clock) -> None:
+    """Its id is that of a claim and not theirs, and it is no team's."""
+    made = await keys.make(Holder.person("usr_ada", "customer-7", "owner"), WANTED)
+    assert (made.key.role, await state(ring, made, clock)) == ("owner", "active")
 
 
 async def test_an_account_has_a_limited_number_of_usable_keys(

@@ -18,6 +18,7 @@ from outbox.mails import Mail, place
 from people.audit_log import NEWEST, page_about
 from people.errors import AccessRefused
 from people.keys.issuing import Holder, Keys, Wanted
+from people.keys.uses import KeyUses
 from people.sign_in.passwords import Passwords
 from people.sign_in.profile import MAIL_KINDS, ProfileChanges
 from people.sign_in.profiles import OPEN_EXPORTS, wants_mail
@@ -31,6 +32,7 @@ from tests.store.asking import submission
 ADA, NEW, EVE = "ada@example.com", "ada@new.example.com", "eve@example.com"
 NAME = "Augusta Ada King"
 TEAM = "team_1"
+USED_FROM = "203.0.113.0"
 
 
 @pytest.fixture
@@ -145,21 +147,25 @@ def traces(database: str, *words: str) -> set[str]:
 async def test_nothing_of_an_erased_person_is_anywhere(town: Town, database: str, tmp_path: Path) -> None:
     """No table and no event has an address or the name, others keep theirs, and the log is as sound as before."""
     ada, eve = await lived(town), await join(town, EVE, "Eve")
-    before = traces(database, ADA, NEW, NAME)
-    assert {"people.users", "people.tokens", "people.registrations", "outbox.mails"} <= before
-    keys = Keys(town.ledger.log, town.clock, "clu")
+    keys, uses = Keys(town.ledger.log, town.clock, "clu"), KeyUses(town.ledger.log, town.clock)
     for holder in (
         Holder(ada.user.user_id, ada.user.user_id),
         Holder(ada.user.user_id, TEAM, "member", ada.user.user_id),
     ):
-        await keys.make(holder, Wanted("a key", ["read"]))
+        made = await keys.make(holder, Wanted(f"of {NAME}", ["read"]))
+        uses.add(made.key.prefix, ("203.0.113.7", b""))
+    await uses.write()
+    before = traces(database, ADA, NEW, NAME, USED_FROM)
+    assert {"people.users", "people.tokens", "people.registrations", "outbox.mails"} <= before
+    assert {"people.api_keys", "people.key_networks", "people.audit"} <= before
     await keys.make(Holder(eve.user.user_id, TEAM), Wanted("another", ["read"]))
-    assert len((await town.people.profiles.everything(ada.user.user_id))["keys"]) == 2
+    everything = await town.people.profiles.everything(ada.user.user_id)
+    assert [len(everything[name]) for name in ("keys", "key_networks")] == [2, 2]
     await town.people.deletions.ask(await person(town, ada), PASSWORD, HERE)
     town.clock.forward(days=7)
     await asyncio.gather(*[town.people.deletions.erase_due() for _ in range(3)])
     assert await town.people.deletions.erase_due() == 0
-    assert traces(database, ADA, NEW, NAME) == set()
+    assert traces(database, ADA, NEW, NAME, USED_FROM) == set()
     assert [key.name for key in await keys.listed(TEAM) if key.revoked_at is None] == ["another"]
     assert [key for key in await keys.listed(ada.user.user_id) if key.revoked_at is None] == []
     assert {"people.users", "outbox.mails"} <= traces(database, EVE)

@@ -57,7 +57,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
     def revoke(
         prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The key's prefix, as `keys list` shows it.")],
     ) -> None:
-        """Revoke a key. Running services refuse it within about a second."""
+        """Revoke a key. Running services refuse it within a second."""
         with database(load_settings()) as conninfo:
             if not revoke_key(conninfo, prefix):
                 fail(f"there is no key {prefix}")

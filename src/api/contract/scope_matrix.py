@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from api.contract.people.own_routes import OWN_OF_PEOPLE
 from api.contract.scopes import EXPLANATIONS, MEANINGS, PAGES, PEOPLE, ROUTES, Scopes
+from people.api_keys import OWN_SCOPES, Scope
 from people.teams.roles import Role
 
 HOLDERS: dict[str, tuple[Role | None, bool]] = {
@@ -18,8 +20,8 @@ def matrix() -> str:
     """A row for each route and page, a column for each kind of key and session."""
     lines = [*_head("route", "no key", MEANINGS)]
     lines += [_row(name, [not scopes, *_marks(scopes)]) for name, scopes in ROUTES.items()]
-    lines += ["", "| route of people | no session | session of a person |", "|---|:-:|:-:|"]
-    lines += [f"| `{name}` | {'' if needs else 'yes'} | yes |" for name, needs in PEOPLE.items()]
+    lines += ["", *_head("route of people", "no session", ("session of a person", *map(own_key, OWN_SCOPES)))]
+    lines += [_row(name, [not needs, True, *_own_marks(name)]) for name, needs in PEOPLE.items()]
     lines += ["", *_head("page below `/dashboard`", "no session", (*HOLDERS, *MEANINGS))]
     for name, access in (*PAGES.items(), ("explanations within pages", EXPLANATIONS)):
         if not access.person:
@@ -28,6 +30,15 @@ def matrix() -> str:
     lines += ["", "| page below `/dashboard`, of a person | somebody who signed in here |", "|---|:-:|"]
     lines += [f"| `{name}` | yes |" for name, access in PAGES.items() if access.person]
     return "\n".join(lines) + "\n"
+
+
+def own_key(scope: Scope) -> str:
+    """The column of the keys of accounts with a scope."""
+    return f"own key: {scope}"
+
+
+def _own_marks(name: str) -> list[bool]:
+    return [not PEOPLE[name] or OWN_OF_PEOPLE.get(name) == scope for scope in OWN_SCOPES]
 
 
 def _marks(scopes: Scopes) -> list[bool]:

@@ -141,9 +141,10 @@ async def _check_keys(connection: Connection, report: Report) -> None:
     log = await read_key_log(connection)
     if log is None:
         return
-    report.facts["key_log"] = {"entries": log.entries, "hash": log.hash.hex()}
+    report.facts["key_log"] = {"entries": log.entries, "redacted": log.redacted, "hash": log.hash.hex()}
     entries = counted(log.entries, "entry", "entries")
-    report.lines.append(f"log of API keys: {entries} verified, the last hash is {log.hash.hex()}")
+    without = f", {log.redacted} without an erased name" if log.redacted else ""
+    report.lines.append(f"log of API keys: {entries} verified{without}, the last hash is {log.hash.hex()}")
     if log.faults:
         raise Breach("key", Place(), "; ".join(log.faults))
 

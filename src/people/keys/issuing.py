@@ -21,6 +21,7 @@ from people.teams.roles import Role
 MOST_KEYS = 100
 """Usable keys of one account."""
 LISTED = 1_000
+"""Keys of one page of a list, at most."""
 LONGEST_NAME = 100
 MOST_PER_MINUTE = 1_000_000
 RATE = 100
@@ -49,6 +50,10 @@ class Holder:
         """The member whose keys alone they see; None for all keys of the account."""
         return self.member if self.role == "member" else None
 
+    def may_rotate(self, key: ApiKey) -> bool:
+        """Whether they may have another secret of a key, which acts in its maker's name: in a team, of their own."""
+        return self.member is None or key.made_by == self.member
+
 
 class Wanted(NamedTuple):
     """A key to be made."""
@@ -68,6 +73,20 @@ class Changes(NamedTuple):
     disabled: bool | None = None
 
 
+class KeyPlace(NamedTuple):
+    """The place of a key in the order of lists: those that are not revoked first, the newest first."""
+
+    usable: bool
+    created_at: datetime
+    prefix: str
+
+
+def place_of(key: ApiKey) -> KeyPlace:
+    """Where a key of the database stands."""
+    assert key.created_at is not None, "only the key of the settings was never made"
+    return KeyPlace(key.revoked_at is None, key.created_at, key.prefix)
+
+
 class Issued(NamedTuple):
     """A key with its secret, which is stored nowhere."""
 
@@ -84,11 +103,17 @@ class Keys:
         self.brand = brand
 
     async def listed(
-        self, account_id: str | None, member: str | None = None, *, services: bool = False
+        self,
+        account_id: str | None,
+        member: str | None = None,
+        *,
+        services: bool = False,
+        after: KeyPlace | None = None,
+        limit: int = LISTED,
     ) -> list[ApiKey]:
-        """Keys, those that are not revoked first, at most LISTED: of an account, of a member of it, or all."""
+        """Keys behind a place, those that are not revoked first: of an account, of a member of it, or all."""
         async with self._log.connection() as connection:
-            return await _found(connection, account_id, member, None, services=services)
+            return await _found(connection, account_id, member, None, services=services, after=after, limit=limit)
 
     async def make(self, holder: Holder, wanted: Wanted) -> Issued:
         """Make a key. Raises AccessRefused: missing_scope, or keys_limit_exceeded."""
@@ -126,12 +151,17 @@ class Keys:
             return await _one(connection, holder, key_id)
 
     async def rotate(self, holder: Holder, key_id: str, grace: timedelta) -> Issued:
-        """Give a key another secret; the present one ends after the grace. Raises AccessRefused: key_not_found."""
+        """Give a key another secret; the present one ends after the grace. In a team, only whoever made the key may.
+
+        Raises AccessRefused: key_not_found.
+        """
         secret, now = new_secret(self.brand), self.clock()
         given = {"key_id": key_id, "account_id": holder.account_id, "at": now, "ends_at": now + grace}
         values = {**given, "prefix": secret.prefix, "sha256": key_hash(secret.text)}
         async with self._log.connection() as connection, connection.transaction():
-            await _one(connection, holder, key_id)
+            key = await _one(connection, holder, key_id)
+            if not holder.may_rotate(key):
+                raise AccessRefused("key_not_found", "Only whoever made this key may rotate it.", key_id=key_id)
             if not await _value(connection, "rotate_key", values):
                 raise key_not_found(key_id)
             await self._note(connection, "key.rotated", holder, key_id, grace_seconds=int(grace.total_seconds()))
@@ -195,10 +225,13 @@ async def _found(
     key_id: str | None,
     *,
     services: bool = False,
+    after: KeyPlace | None = None,
+    limit: int = LISTED,
 ) -> list[ApiKey]:
-    given = {"account_id": account_id, "member": member, "key_id": key_id, "services": services, "limit": LISTED}
+    given = {"account_id": account_id, "member": member, "key_id": key_id, "services": services, "limit": limit}
+    place = after._asdict() if after is not None else dict.fromkeys(KeyPlace._fields)
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(SQL["listed_keys"], given)
+        await cursor.execute(SQL["listed_keys"], given | place)
         return [key_of(row) for row in await cursor.fetchall()]
 
 

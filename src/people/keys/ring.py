@@ -1,8 +1,9 @@
 """The keys that a process knows, by the SHA-256 of their text.
 
-It reads what changed every REFRESH seconds, so a revoked key works that much longer at most, in every process. A key
-that it does not know is looked up in the database at once. A rate limits the look-ups that find nothing, to slow down a
-guesser; what was not found is not looked for again for some seconds, unless it is made meanwhile.
+It reads what changed every REFRESH seconds, so a revoked key works that much longer, in every process: less than a
+second, with the time that reading takes. A key that it does not know is looked up in the database at once. A rate
+limits the look-ups that find nothing, to slow down a guesser; what was not found is not looked for again for some
+seconds, unless it is made meanwhile.
 """
 
 import asyncio
@@ -18,17 +19,17 @@ from psycopg.rows import dict_row
 from ledger.store import EventLog
 from people.api_keys import SCOPES, SQL, ApiKey, bearer_of, key_hash, key_of
 from people.errors import AccessRefused
+from people.keys.uses import KeyUses, Sender
 from people.rate_limits import Allowance, RateLimits, seconds
 from people.secret_format import is_mistyped
 
-REFRESH = 1.0
+REFRESH = 0.4
 KEPT = 100_000
 """Keys that a process knows at least, those that it saw last; at most twice as many."""
 UNKNOWN_FOR = timedelta(seconds=5)
 _UNKNOWN_KEPT = 10_000
 _AT_ONCE = 10_000
 """Changed keys that one statement reads."""
-_TOUCH_EVERY = 30
 _UNKNOWN_PER_SECOND = 20
 
 _log = logging.getLogger("credit_ledger.keys")
@@ -44,6 +45,7 @@ class KeyRing:
         admin_key: str | None,
         rates: RateLimits | None,
         rates_per_minute: RateLimits | None = None,
+        uses: KeyUses | None = None,
     ) -> None:
         self._log = log
         self._clock = clock
@@ -53,20 +55,19 @@ class KeyRing:
         self._seen: int | None = None
         """The number of the last change that was read; None before the first."""
         self._changes: dict[bytes, int] = {}
-        self._admin: dict[bytes, ApiKey] = {}
-        if admin_key:
-            admin = ApiKey("admin", "CREDIT_LEDGER_ADMIN_KEY", frozenset(SCOPES), "admin")
-            self._admin[key_hash(admin_key)] = admin
+        self._of_settings = ApiKey("admin", "CREDIT_LEDGER_ADMIN_KEY", frozenset(SCOPES), "admin")
+        self._admin = {key_hash(admin_key): self._of_settings} if admin_key else {}
         self.rates = rates
         """How many commands a second each key may send; None when there is no limit."""
         self._rates_per_minute = rates_per_minute or RateLimits(1, window=60)
         self._unknown = RateLimits(_UNKNOWN_PER_SECOND)
         self._unknown_until: dict[bytes, datetime] = {}
-        self._used: set[str] = set()
+        self.uses = uses or KeyUses(log, clock)
+        """Which keys were used, until it is written down."""
 
-    async def authenticate(self, authorization: bytes | None) -> ApiKey:
-        """The key in an Authorization header. Raises AccessRefused: unauthenticated, unavailable, or rate_limited when
-        too many keys are unknown."""
+    async def authenticate(self, authorization: bytes | None, sender: Sender | None = None) -> ApiKey:
+        """The key in an Authorization header, which `sender` uses. Raises AccessRefused: unauthenticated, unavailable,
+        or rate_limited when too many keys are unknown."""
         secret = bearer_of(authorization)
         if secret is None:
             raise AccessRefused("unauthenticated", "Send an API key as 'Authorization: Bearer <key>'.")
@@ -74,7 +75,8 @@ class KeyRing:
         key = self._keys.get(digest) or await self._find(digest, secret)
         if key is None or not (key.lasts or key.usable(self._clock())):
             raise AccessRefused("unauthenticated", "The API key is unknown, expired or revoked.")
-        self._used.add(key.prefix)
+        if key is not self._of_settings:
+            self.uses.add(key.prefix, sender)
         return key
 
     async def by_digest(self, digest: bytes) -> ApiKey | None:
@@ -91,7 +93,7 @@ class KeyRing:
         if key is None and not is_mistyped(text) and not self._is_unknown(digest):
             key = await self._read(digest)
         if key is not None and key.usable(self._clock()):
-            self._used.add(key.prefix)
+            self.uses.add(key.prefix, None)
         return key
 
     async def reported(self, text: str) -> ApiKey | None:
@@ -201,20 +203,10 @@ class KeyRing:
             self._seen = rows[-1]["changed"] if rows else self._seen
 
     async def keep_fresh(self) -> None:
-        """Refresh the keys until cancelled, and record from time to time which keys were used."""
-        for turn in range(2**62):
+        """Refresh the keys until cancelled."""
+        while True:
             await asyncio.sleep(REFRESH)
             try:
                 await self.refresh()
-                if turn % _TOUCH_EVERY == 0:
-                    await self.touch()
             except psycopg.Error as error:
                 _log.warning("API keys could not be read: %s", error)
-
-    async def touch(self) -> None:
-        """Record which keys were used since the last call."""
-        used, self._used = self._used, set()
-        used.discard("admin")
-        if used:
-            async with self._log.connection() as connection:
-                await connection.execute(SQL["touch_keys"], {"prefixes": list(used)})

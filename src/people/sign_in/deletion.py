@@ -94,6 +94,7 @@ class Deletions:
             email = found[0]["email"]
             emails = [email, *found[0]["former_emails"]]
             await connection.execute(SQL["end_keys"], {"user_id": user_id, "now": now})
+            await connection.execute(SQL["erase_keys"], {"user_id": user_id})
             await self._erase_rows(connection, user_id, emails)
             await note(connection, now, AuditEntry("user.deleted", SYSTEM, user_id, user_id))
 

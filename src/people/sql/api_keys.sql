@@ -33,8 +33,10 @@ SELECT people.create_key(%(prefix)s, %(sha256)s, %(name)s, %(scopes)s, %(expires
 -- name: revoke_key
 SELECT people.revoke_key(%(prefix)s);
 
--- name: touch_keys
-SELECT people.touch_keys(%(prefixes)s);
+-- name: note_key_uses
+-- Each secret that was used, from where, and what the audit log tells of that.
+SELECT action, key_id, account_id, network, networks
+FROM people.note_key_uses(%(prefixes)s, %(sources)s, %(at)s, %(days)s, %(most)s);
 
 -- name: make_key
 SELECT people.make_key(%(prefix)s, %(sha256)s, %(name)s, %(scopes)s, %(at)s, %(expires_at)s, %(account_id)s, %(member)s,
@@ -51,8 +53,8 @@ SELECT people.rotate_key(%(key_id)s, %(account_id)s, %(prefix)s, %(sha256)s, %(a
 SELECT people.end_keys(%(account_id)s, %(key_id)s, %(member)s, %(at)s) AS ended;
 
 -- name: listed_keys
--- The newest secret of each key, the newest key first: those of an account, of a member of it, or one; with `services`
--- those of services too.
+-- The newest secret of each key, those that are not revoked first, the newest key first: those of an account, of a member
+-- of it, or one; with `services` those of services too. With `created_at` those after a place in that order.
 SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
        rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role
 FROM people.api_keys AS k
@@ -61,5 +63,7 @@ WHERE (%(services)s OR k.account_id IS NOT NULL)
   AND (%(member)s::text IS NULL OR k.member = %(member)s)
   AND (%(key_id)s::text IS NULL OR k.key_id = %(key_id)s)
   AND NOT EXISTS (SELECT FROM people.api_keys AS later WHERE later.key_id = k.key_id AND later.replaces = k.prefix)
-ORDER BY k.revoked_at IS NOT NULL, k.created_at DESC, k.prefix
+  AND (%(created_at)s::timestamptz IS NULL
+       OR (k.revoked_at IS NULL, k.created_at, k.prefix) < (%(usable)s::boolean, %(created_at)s, %(prefix)s::text))
+ORDER BY (k.revoked_at IS NULL) DESC, k.created_at DESC, k.prefix DESC
 LIMIT %(limit)s;

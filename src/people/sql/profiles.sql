@@ -64,6 +64,10 @@ SELECT people.end_keys(
 FROM (SELECT DISTINCT account_id FROM people.api_keys
       WHERE revoked_at IS NULL AND account_id IS NOT NULL AND %(user_id)s IN (account_id, member)) AS accounts;
 
+-- name: erase_keys
+-- What they were called, and where they were used from.
+SELECT people.erase_keys(%(user_id)s);
+
 -- name: erase_tokens
 DELETE FROM people.tokens
 WHERE user_id = %(user_id)s OR email = ANY (%(emails)s) OR new_email = ANY (%(emails)s);
@@ -108,6 +112,12 @@ FROM people.sessions WHERE user_id = %(user_id)s ORDER BY session_id;
 -- Without their secrets.
 SELECT prefix, key_id, name, scopes, account_id, created_at, expires_at, disabled_at, revoked_at, last_used_at
 FROM people.api_keys WHERE %(user_id)s IN (account_id, member) ORDER BY created_at, prefix;
+
+-- name: everything_key_networks
+-- From where they were used lately.
+SELECT n.key_id, n.network, n.used_on FROM people.key_networks AS n
+WHERE n.key_id IN (SELECT k.key_id FROM people.api_keys AS k WHERE %(user_id)s IN (k.account_id, k.member))
+ORDER BY n.key_id, n.network;
 
 -- name: everything_identities
 -- As whom a provider knows them.

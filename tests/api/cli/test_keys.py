@@ -141,6 +141,7 @@ def test_the_first_start_prints_a_key_once_and_uses_are_written_down(database: s
         assert service.open_account(permanent=1)
         assert service.get("/v1/events").status_code == 200
     assert last_use(database) is not None
+    assert told_of_uses(database) == [("key.first_used", {"network": "127.0.0.0/24"})]
     with running_service(database, tmp_path, settings={"CREDIT_LEDGER_ADMIN_KEY": ""}) as service:
         wait_for(lambda: "Credit ledger: " in service.log.read_text())
         log = service.log.read_text()
@@ -150,6 +151,12 @@ def test_the_first_start_prints_a_key_once_and_uses_are_written_down(database: s
         assert balance_status(service, "nobody", ADMIN_KEY) == 401
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM people.api_keys").fetchone() == (1,)
+
+
+def told_of_uses(conninfo: str) -> list[tuple[Any, ...]]:
+    """What the audit log tells of uses."""
+    with psycopg.connect(conninfo) as connection:
+        return connection.execute("SELECT action, details FROM people.audit WHERE action LIKE '%used%'").fetchall()
 
 
 def last_use(conninfo: str) -> datetime | None:

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from starlette.routing import Route
 
-from api.contract.scope_matrix import matrix
+from api.contract.scope_matrix import matrix, own_key
 from api.contract.scopes import MEANINGS, PAGES, PEOPLE, ROUTES
 from api.dashboard.app import dashboard
-from people.api_keys import SCOPES, create_key
+from people.api_keys import OWN_SCOPES, SCOPES, create_key
 from tests.api.stage import Ask, asks, refused, staged
 from tests.commands import command
 from tests.dashboard.acting import filled_in, path_of
@@ -108,7 +108,7 @@ def test_the_table_is_complete(serving: Service) -> None:
     assert {**BY_ROUTE, **OF_PEOPLE}.keys() == served.keys() == {**ROUTES, **PEOPLE}.keys()
     for name, found in served.items():
         if name in PEOPLE:
-            assert OF_PEOPLE[name] == {"no session": not found["security"], "session of a person": True}
+            assert OF_PEOPLE[name] == lets_in(found["security"])
             continue
         said = {scope for one in found.get("security", ()) for scope in one["key"]}
         allowed = {scope for scope in MEANINGS if BY_ROUTE[name][scope] and not BY_ROUTE[name]["no key"]}
@@ -124,6 +124,13 @@ def test_the_table_is_complete(serving: Service) -> None:
     assert {*BY_PAGE, *PERSONAL} == pages == PAGES.keys()
     assert {name for name, access in PAGES.items() if access.person} == PERSONAL.keys()
     assert set(SCOPES) == {*MEANINGS, "admin"}
+
+
+def lets_in(security: list[dict[str, list[str]]]) -> dict[str, bool]:
+    """Whom the document lets in at a route of people, by the columns of the table."""
+    own = [scope for one in security for scope in one.get("own_key", ())]
+    keys = {own_key(scope): not security or scope in own for scope in OWN_SCOPES}
+    return {"no session": not security, "session of a person": not security or {"session": []} in security, **keys}
 
 
 # Routes -------------------------------------------------------------------------------------------------------------

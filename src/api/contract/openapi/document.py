@@ -20,6 +20,7 @@ from api.contract.openapi.schemas import SCHEMAS, Schema, schemas_of, split, tid
 from api.contract.operations import ALL_OPERATIONS
 from api.contract.people.bodies import PEOPLE_BODIES
 from api.contract.people.keys import KEY_BODIES
+from api.contract.people.own_routes import OWN_OF_PEOPLE
 from api.contract.people.portal_bodies import PortalSessionBody
 from api.contract.people.team_bodies import TEAM_BODIES
 from api.contract.scopes import MEANINGS, PEOPLE, ROUTES, Scopes, route_name
@@ -37,6 +38,7 @@ _INFO = {
     "license": {"name": "None yet: the owner of the program has not chosen one"},
 }
 _SESSIONS = "The token of a person who signed in at /api/auth."
+_OWN_KEYS = "An API key that the person made. It acts on its account, in their role there, as its scopes say."
 _KEYS = "An API key. Each route asks for one of the scopes that it lists; the scope `admin` is enough for all of them. "
 _SCOPES = "; ".join(f"`{scope}`: {meaning}" for scope, meaning in MEANINGS.items())
 
@@ -62,6 +64,7 @@ def _whole(document: Schema, of_queries: Iterable[type]) -> Schema:
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": _KEYS + _SCOPES},
         "session": {"type": "http", "scheme": "bearer", "description": _SESSIONS},
+        "own_key": {"type": "http", "scheme": "bearer", "description": _OWN_KEYS},
     }
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -100,9 +103,16 @@ def _name_of_function(method: str, path: str, made_by_framework: str) -> str:
 def _secure(name: str, operation: Schema) -> None:
     """Say who may ask."""
     operation["security"] = [{"session": []}] if PEOPLE.get(name) else []
-    if name not in PEOPLE and (scopes := ROUTES[name]):
+    if (own := OWN_OF_PEOPLE.get(name)) is not None:
+        operation["security"].append({"own_key": [own]})
+        _add_sentence(operation, f"Takes a key of one's own too, with the scope `{own}`, on its account.")
+    elif name not in PEOPLE and (scopes := ROUTES[name]):
         operation["security"] = [{"key": [scope]} for scope in scopes]
-        operation["description"] = f"{operation['description'].rstrip()}\n\n{_scope_sentence(scopes)}"
+        _add_sentence(operation, _scope_sentence(scopes))
+
+
+def _add_sentence(operation: Schema, sentence: str) -> None:
+    operation["description"] = f"{operation['description'].rstrip()}\n\n{sentence}"
 
 
 def _scope_sentence(scopes: Scopes) -> str:

@@ -123,6 +123,7 @@ class KeysAnswer(Answer):
     """The keys of an account, those that are not revoked first, the newest first."""
 
     keys: list[KeyFields]
+    next_cursor: str | None
 
 
 class KeyAnswer(Answer, KeyFields):

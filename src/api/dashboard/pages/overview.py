@@ -91,7 +91,7 @@ async def first_steps(request: Request, account_id: str, *, used: bool) -> tuple
     of_teammates = account_path(root, account_id, "team") if account_id.startswith("team_") else f"{root}/my/accounts"
     return (
         Step("Confirm your address", found.verified),
-        Step("Make an API key", found.has_key),
+        Step("Make an API key", found.has_key, account_path(root, account_id, "keys")),
         Step("Use credits", used, account_path(root, account_id, "usage")),
         Step("Share with a teammate", found.has_teammate, of_teammates),
     )

@@ -5,7 +5,7 @@ A secret is on the page that answers to the form that made it, and on no other.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +16,8 @@ from api.dashboard.forms import one_line, read_form
 from api.dashboard.people_pages.teams.acting import Refused, actor_of, refused
 from api.dashboard.person_forms import WrongField
 from api.dashboard.rendering import page
-from api.http.people.account_keys import account_keys_of
-from api.http.queries.query import known_account, now_of
+from api.http.people.key_lists import Listed, account_keys_of, find_keys
+from api.http.queries.query import Page, known_account, now_of
 from api.http.queries.reads import reads_of
 from people.api_keys import OWN_SCOPES, ApiKey, Scope, State
 from people.errors import AccessRefused
@@ -25,6 +25,8 @@ from people.keys.issuing import LONGEST_NAME, RATE, Changes, Holder, Issued, Wan
 
 Form = Mapping[str, str]
 _GRACE = timedelta(days=1)
+_ROWS = 100
+"""Keys of one page."""
 _TONES: Mapping[State, str] = {"active": "good", "expired": "", "disabled": "warn", "revoked": ""}
 _WORDS: Mapping[Scope, str] = {
     "read": "Read: balance, usage and limits of the account",
@@ -42,6 +44,10 @@ class KeyRow(NamedTuple):
     state: State
     tone: str
     allows: list[str]
+    rotates: bool
+    """Whether who looks may have another secret of it."""
+    enables: bool
+    """Whether it works when it is enabled."""
 
 
 async def keys(request: Request) -> Response:
@@ -64,9 +70,8 @@ async def submit_keys(request: Request) -> Response:
 
 
 async def all_keys(request: Request) -> Response:
-    """Show all keys to an operator, those of services too."""
-    found = await account_keys_of(request).listed(None, services=True)
-    return await page(request, "all_keys.html", rows=[_row(request, key) for key in found])
+    """Show all keys to an operator, those of services too. Raises Problem for a cursor of another list."""
+    return await page(request, "all_keys.html", **await _listed(request, Listed(None, services=True)))
 
 
 async def revoke_any(request: Request) -> Response:
@@ -117,10 +122,19 @@ def _wanted(request: Request, form: Form) -> Wanted:
     return Wanted(name, scopes, None if days is None else now_of(request) + timedelta(days=days))
 
 
-def _row(request: Request, key: ApiKey) -> KeyRow:
+async def _listed(request: Request, listed: Listed, holder: Holder | None = None) -> dict[str, Any]:
+    """What a template shows of one page of a list. Raises Problem for a cursor of another list."""
+    cursor = request.query_params.get("cursor") or None
+    found = await find_keys(request, "page of keys", listed, Page(_ROWS, cursor))
+    rows = [_row(request, key, holder) for key in found.keys]
+    return {"rows": rows, "next_cursor": found.next_cursor, "first": cursor is None}
+
+
+def _row(request: Request, key: ApiKey, holder: Holder | None) -> KeyRow:
     state = key.state(now_of(request))
     allows: list[str] = sorted(key.scopes) if key.account_id is None else [*key.own_scopes]
-    return KeyRow(key, state, _TONES[state], allows)
+    rotates = state == "active" and holder is not None and holder.may_rotate(key)
+    return KeyRow(key, state, _TONES[state], allows, rotates, state == "disabled" and key.role is not None)
 
 
 async def _show(
@@ -132,7 +146,7 @@ async def _show(
         "keys.html",
         status=200 if problem is None else problem.status,
         account_id=holder.account_id,
-        rows=[_row(request, key) for key in await here.listed(holder.account_id, holder.seen)],
+        **await _listed(request, Listed(holder.account_id, holder.seen), holder),
         made=made,
         problem=problem,
         brand=here.brand,

@@ -23,12 +23,13 @@ from api.contract.people.keys import (
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.commands.verification_endpoint import VerificationEndpoint
 from api.http.json_answer import AnswerRoute, JsonAnswer
+from api.http.people.key_lists import KeysPage, Listed, account_keys_of, find_keys, keys_answer
 from api.http.people.person_route import body_of, body_schema
 from api.http.queries.query import Parameters, keys_of, known_account, problems, problems_of
 from api.http.queries.reads import reads_of
 from api.http.requests.callers import caller_of
 from people.api_keys import ApiKey
-from people.keys.issuing import Changes, Holder, Issued, Keys, Wanted
+from people.keys.issuing import Changes, Holder, Issued, Wanted
 
 router = APIRouter(route_class=AnswerRoute, tags=["keys"])
 KeyId = Annotated[str, Path(pattern="^[0-9A-Za-z]{8,13}$", description="the `id` of a key")]
@@ -43,7 +44,7 @@ _VERIFYING = problems(401, 403, 413, 415, 422, 429, 500, 503) | problems_of(
 )
 
 
-class _Which(Parameters):
+class _Which(KeysPage):
     account_id: Id | None = None
     member: Id | None = None
 
@@ -52,18 +53,11 @@ class _Nothing(Parameters):
     pass
 
 
-def account_keys_of(request: Request) -> Keys:
-    """The keys of accounts."""
-    keys: Keys = request.app.state.account_keys
-    return keys
-
-
 @router.get("/v1/keys", responses=problems(401, 403, 422, 429, 500, 503), summary="The keys of an account, or of all")
 async def listed(request: Request, query: Annotated[_Which, Query()]) -> JsonAnswer[KeysAnswer]:
-    """At most 1,000, without their secrets."""
-    keys = account_keys_of(request)
-    found = await keys.listed(query.account_id, query.member)
-    return JsonAnswer({"keys": [key_fields(key, keys.clock(), keys.brand) for key in found]})
+    """Without their secrets; those that are not revoked first, the newest first."""
+    found = await find_keys(request, "keys", Listed(query.account_id, query.member), query.page)
+    return JsonAnswer(keys_answer(request, found))
 
 
 @router.post(

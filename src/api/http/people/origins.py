@@ -7,6 +7,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
+from people.keys.uses import Sender
 from people.sign_in.words import Origin, network_of
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -30,10 +31,22 @@ def origin_of(request: Request) -> Origin:
     address = request.client.host if request.client else ""
     if "x-forwarded-for" in request.headers and not _is_trusted(address, options.proxies):
         _warn_of_proxy()
-    told = [part.strip() for line in request.headers.getlist("x-forwarded-for") for part in line.split(",")]
-    while told and _is_trusted(address, options.proxies):
-        address = told.pop()
-    return Origin(network_of(address), request.headers.get("user-agent"))
+    told = ",".join(request.headers.getlist("x-forwarded-for"))
+    return Origin(network_of(_behind(options.proxies, address, told)), request.headers.get("user-agent"))
+
+
+def network_behind(proxies: Networks, sender: Sender) -> str:
+    """The network of whoever sends a key."""
+    address, told = sender
+    return network_of(_behind(proxies, address, told.decode("latin-1")))
+
+
+def _behind(proxies: Networks, address: str, told: str) -> str:
+    """The address of a client behind trusted proxies, of which the last one is connected with us."""
+    parts = [part.strip() for part in told.split(",")] if told else []
+    while parts and _is_trusted(address, proxies):
+        address = parts.pop()
+    return address
 
 
 def _is_trusted(address: str, proxies: Networks) -> bool:

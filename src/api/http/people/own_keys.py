@@ -1,5 +1,6 @@
 """The routes of a person's keys: those of their own account, or of a team that they are in."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,18 +15,19 @@ from api.contract.people.keys import (
     NewKeyAnswer,
     NewKeyBody,
     RotationBody,
-    key_fields,
 )
 from api.http.json_answer import JsonAnswer
-from api.http.people.account_keys import KeyId, account_keys_of, changes, shown, shown_once, wanted
-from api.http.people.person_route import PROBLEMS, PersonRoute, body_of, body_schema, person_of
+from api.http.people.account_keys import KeyId, changes, shown, shown_once, wanted
+from api.http.people.key_lists import KeysPage, Listed, account_keys_of, find_keys, keys_answer
+from api.http.people.person_route import PROBLEMS, PersonRoute, actor_name, body_of, body_schema, key_of, user_of
 from api.http.people.teams.team_route import teams_of
 from api.http.queries.query import Parameters, problems
+from api.http.requests.own_account import check_own_account
 from ledger.domain.errors import AccountNotFound
 from people.keys.issuing import Holder
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
-_ASKING = problems(401, 403, 404, 422, 500, 503)
+_ASKING = problems(401, 403, 404, 422, 429, 500, 503)
 _CHANGING = PROBLEMS | problems(401, 403)
 
 
@@ -34,9 +36,18 @@ class _Account(Parameters):
     """The team; default: their own account."""
 
 
+class _Keys(KeysPage):
+    account_id: Id | None = None
+    """The team; default: their own account."""
+
+
 async def holder_of(request: Request, account_id: str | None) -> Holder:
-    """Whose keys a person acts on. Raises AccountNotFound where they have no role."""
-    user_id = person_of(request).user.user_id
+    """Whose keys who asks acts on. Raises AccountNotFound where they have no role, and to a key of another account."""
+    user_id, key = user_of(request).user_id, key_of(request)
+    if key is not None and key.account_id is not None:
+        check_own_account(key, account_id or key.account_id)
+        assert key.role is not None, "a key without a role is refused"
+        return replace(Holder.person(user_id, key.account_id, key.role), actor=actor_name(request))
     account_id = account_id or user_id
     role = await teams_of(request).teams.role(user_id, account_id)
     if role is None:
@@ -45,11 +56,11 @@ async def holder_of(request: Request, account_id: str | None) -> Holder:
 
 
 @router.get("/api/keys", responses=_ASKING, summary="The keys of a person, or of their team")
-async def listed(request: Request, query: Annotated[_Account, Query()]) -> JsonAnswer[KeysAnswer]:
+async def listed(request: Request, query: Annotated[_Keys, Query()]) -> JsonAnswer[KeysAnswer]:
     """A member of a team sees their own keys, an admin all of the team."""
-    holder, keys = await holder_of(request, query.account_id), account_keys_of(request)
-    found = await keys.listed(holder.account_id, holder.seen)
-    return JsonAnswer({"keys": [key_fields(key, keys.clock(), keys.brand) for key in found]})
+    holder = await holder_of(request, query.account_id)
+    found = await find_keys(request, "own keys", Listed(holder.account_id, holder.seen), query.page)
+    return JsonAnswer(keys_answer(request, found))
 
 
 @router.post(

@@ -22,7 +22,7 @@ from api.contract.people.usage import (
 )
 from api.http.json_answer import JsonAnswer
 from api.http.people.analytics import performance_of, productivity_of
-from api.http.people.person_route import PersonRoute, people_of, person_of
+from api.http.people.person_route import PersonRoute, own_account, people_of, user_of
 from api.http.people.tiers import tier_of
 from api.http.queries.limits import limits_answer
 from api.http.queries.periods import MAX_DAYS, Period
@@ -117,7 +117,7 @@ async def usage_analytics(request: Request, query: Annotated[_Current, Query()])
 async def _of_period(request: Request, name: PeriodName, tz: str | None) -> _Asked:
     zone = await _zone(request, tz)
     today = now_of(request).astimezone(zone).date()
-    since = person_of(request).user.created_at.astimezone(zone).date()
+    since = user_of(request).created_at.astimezone(zone).date()
     return await _used(request, Period(*_span(name, today, since), zone))
 
 
@@ -139,12 +139,12 @@ def _span(name: PeriodName, today: date, since: date) -> tuple[date, date]:
 
 async def _zone(request: Request, tz: str | None) -> ZoneInfo:
     """The time zone of the answer."""
-    profile = await people_of(request).profiles.of(person_of(request).user.user_id)
+    profile = await people_of(request).profiles.of(user_of(request).user_id)
     return ZoneInfo(tz or profile.zone or "UTC")
 
 
 async def _used(request: Request, days: Period) -> _Asked:
-    account_id = person_of(request).user.user_id
+    account_id = own_account(request)
     usage = await usage_of(reads_of(request), account_id, days, "1d", ("metric",), _MOST_METRICS)
     return _Asked(account_id, days, usage)
 

@@ -13,6 +13,9 @@ from people.keys.ring import KeyRing
 CALLER = "credit_ledger.caller"
 """The entry of an ASGI scope that has the key of the caller, after api.http.requests.authentication has checked it."""
 _HEADER = b"authorization"
+_FORWARDED = b"x-forwarded-for"
+_LAST = 200
+"""Characters of that header, from its end, which is what the nearest proxies wrote."""
 _DELIVERIES = "/v1/webhooks/"
 """The beginning of the addresses to which payment providers deliver. A signature is their key."""
 _REVOCATIONS = "/v1/keys/revocations"
@@ -43,7 +46,9 @@ def authorization_of(scope: Scope, headers: Headers) -> bytes | None:
 
 async def authenticate(keys: KeyRing, scope: Scope, headers: Headers) -> ApiKey:
     """The key of the caller, with its request counted as one command. Raises AccessRefused."""
-    key = await keys.authenticate(authorization_of(scope, headers))
+    client = scope.get("client")
+    sender = (client[0] if client else "", headers.get(_FORWARDED, b"")[-_LAST:])
+    key = await keys.authenticate(authorization_of(scope, headers), sender)
     count(keys, scope, key)
     return key
 

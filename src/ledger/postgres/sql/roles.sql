@@ -36,7 +36,7 @@ WHERE EXISTS (SELECT FROM unnest(%(prefixes)s::text[]) AS b (prefix) WHERE start
 -- Triggers that refuse changes and are disabled, on tables that the login may alter. It does not find dropped triggers.
 SELECT g.tgrelid::regclass::text AS on_table, quote_ident(g.tgname) AS name
 FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
-WHERE g.tgfoid = to_regproc('ledger.refuse_change') AND g.tgenabled <> 'A' AND pg_has_role(c.relowner, 'USAGE');
+WHERE (g.tgfoid = to_regproc('ledger.refuse_change') OR g.tgname = 'never_changed') AND g.tgenabled <> 'A' AND pg_has_role(c.relowner, 'USAGE');
 
 -- name: lock
 -- Only one process at a time may grant, because concurrent grants on one table fail.

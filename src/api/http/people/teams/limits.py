@@ -12,9 +12,9 @@ from api.contract.bodies import SEGMENT
 from api.contract.limit_bodies import TeamAllowanceBody, TeamLimitsBody
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import JsonAnswer
-from api.http.people.person_route import PersonRoute, body_of, body_schema, person_of
+from api.http.people.person_route import PersonRoute, actor_name, body_of, body_schema, user_of
 from api.http.people.teams.team_route import MemberId, TeamId, role_in
-from api.http.people.teams.teams import ASKING, CHANGING
+from api.http.people.teams.teams import CHANGING, WITH_KEY
 from api.http.queries.limits import limits_answer
 from api.http.queries.reads import Reads, reads_of
 from ledger.commit.submission import Submission
@@ -30,11 +30,11 @@ TEAM = "team"
 LimitId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 
 
-@router.get("/api/teams/{team_id}/limits", responses=ASKING, summary="The limits of a team now")
+@router.get("/api/teams/{team_id}/limits", responses=WITH_KEY, summary="The limits of a team now")
 async def limits(request: Request, team_id: TeamId) -> JsonAnswer[LimitsAnswer]:
     """A member gets those that apply to them, with how much they can still use; admins and the owner get all."""
     role = await role_in(request, team_id)
-    own: Usage = {"member": person_of(request).user.user_id} if role == "member" else {}
+    own: Usage = {"member": user_of(request).user_id} if role == "member" else {}
     return JsonAnswer(await _limits_now(reads_of(request), team_id, own))
 
 
@@ -49,7 +49,7 @@ async def set_limits(request: Request, team_id: TeamId) -> JsonAnswer[LimitsAnsw
     body = await body_of(request, TeamLimitsBody)
     await role_in(request, team_id, "admin")
     command = SetLimits(team_id, TEAM, tuple(one.limit() for one in body.limits))
-    await carry_out(reads_of(request), person_of(request).user.user_id, command, _request_id(request))
+    await carry_out(reads_of(request), actor_name(request), command, _request_id(request))
     return JsonAnswer(await _limits_now(reads_of(request), team_id, {}))
 
 
@@ -68,7 +68,7 @@ async def set_allowance(
     reads = reads_of(request)
     await check_own_limit(reads, team_id, limit_id)
     command = SetAllowance(team_id, limit_id, user_id, body.amount)
-    await carry_out(reads, person_of(request).user.user_id, command, _request_id(request))
+    await carry_out(reads, actor_name(request), command, _request_id(request))
     return JsonAnswer(await _limits_now(reads, team_id, {"member": user_id}))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Request
 
 from api.contract.bodies import SEGMENT
-from api.http.people.person_route import person_of
+from api.http.people.person_route import key_of, person_of, user_of
 from ledger.domain.commands import MAX_ID
 from people.teams.people_in_teams import PeopleInTeams
 from people.teams.roles import Role, at_least
@@ -31,10 +31,11 @@ def actor_of(request: Request) -> Actor:
 
 
 async def role_in(request: Request, team_id: str, least: Role = "member") -> Role:
-    """The role of who asks in a team. Raises AccessRefused: not_found, and missing_role for a role below `least`."""
-    teams = teams_of(request).teams
-    role = await teams.role(person_of(request).user.user_id, team_id)
-    if role is None:
+    """The role of who asks in a team. Raises AccessRefused: not_found, also to the key of another account, and
+    missing_role for a role below `least`."""
+    teams, key = teams_of(request).teams, key_of(request)
+    role = await teams.role(user_of(request).user_id, team_id)
+    if role is None or (key is not None and key.account_id != team_id):
         raise not_there("team")
     if not at_least(role, least):
         raise missing_role(least)

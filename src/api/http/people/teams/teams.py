@@ -23,8 +23,9 @@ from people.teams.words import not_there
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
 ASKING = problems(401, 403, 404, 422, 500, 503)
+WITH_KEY = ASKING | problems(429)
 CHANGING = PROBLEMS | problems(401, 403, 409)
-"""The error answers of routes about a team, without and with a body."""
+"""The error answers of routes about a team, without and with a body; and of those that take keys too, without one."""
 
 
 @router.get("/api/teams", responses=ASKING, summary="The teams of a person")
@@ -65,7 +66,7 @@ async def delete_team(request: Request, team_id: TeamId) -> JsonAnswer[MessageAn
     return JsonAnswer({"message": "The team is deleted. Its credits are in your own account."})
 
 
-@router.get("/api/teams/{team_id}/members", responses=ASKING, summary="The members of a team")
+@router.get("/api/teams/{team_id}/members", responses=WITH_KEY, summary="The members of a team")
 async def members(request: Request, team_id: TeamId) -> JsonAnswer[MembersAnswer]:
     """And its seats. Addresses are told to admins and the owner."""
     role = await role_in(request, team_id)
