@@ -110,13 +110,14 @@ def create_app(
     refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
     prices = CurrentPrices(ledger.log, clock, timedelta(days=settings.back_dating_days))
     defaults = _defaults(settings, prices)
+    shown = Draining(), settings.ops_port is not None, {**ledger.log.pools, "views": views.pool}
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
     endpoint = CommandEndpoint(ledger, keys, defaults, refusals, _ways_out(settings, ledger))
     wiring = Wiring(
         endpoint,
         BatchEndpoint(ledger, endpoint),
         Reads(ledger, views, clock),
-        Health(ledger, clock, *watched, restarts, processes, start, Draining(), settings.ops_port is not None),
+        Health(ledger, clock, *watched, restarts, processes, start, *shown),
         keys,
         follower,
         StreamPlaces(),
@@ -167,7 +168,7 @@ def _ledger(settings: Settings, conninfo: str, clock: GuardedClock, group: Group
 
 def _obeying_signals(settings: Settings, health: Health, follower: Follower) -> AbstractContextManager[None]:
     """Drain when the parent process says so, and end the streams when the server stops, until the block ends."""
-    begin_when_told(health.draining.begin, lambda: leave_new_connections(settings.port))
+    begin_when_told(health.draining.begin, lambda: leave_new_connections(settings))
     return call_at_shutdown(follower.end)
 
 

@@ -30,6 +30,7 @@ from ledger.store.log import EventLog
 from ledger.store.reader import Executed, NewestEvent, StoredRow
 from ledger.store.records.chain import UnreadableEvent
 from ledger.store.records.receipts import receipt_name
+from ledger.timings.command_timings import CommandTimings
 
 _NEWEST = 2**62
 """Above every version."""
@@ -59,7 +60,7 @@ class Ledger:
 
     A command waits at most `patience` seconds for its account to be loaded; then it is refused as Overloaded. A query
     that takes longer than `query_timeout` seconds raises psycopg.errors.QueryCanceled; 0 sets no limit. In a `group`,
-    one of its processes decides and commits for all of them.
+    one of its processes decides and commits for all of them. `timings` observes what commands spend their time on.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class Ledger:
         patience: float = math.inf,
         query_timeout: float = 0.0,
         group: Group | None = None,
+        timings: CommandTimings | None = None,
     ) -> None:
         self.log = EventLog(conninfo, query_timeout=query_timeout)
         self.clock = clock = clock or GuardedClock()
         self.cache = StateCache(cached_accounts)
         self.notifier = CommitNotifier(self.log)
         self._snapshots = SnapshotWriter(self.log)
+        self.timings = timings or CommandTimings()
         self.current = CurrentAccounts(self.log, self.cache, self._snapshots)
         new_committer = partial(
             Committer,
@@ -86,6 +89,7 @@ class Ledger:
             self._snapshots,
             clock,
             self.notifier.notify,
+            self.timings,
             queue_limit=queue_limit,
             patience=patience,
         )

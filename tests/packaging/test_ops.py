@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.http import metrics
+from api.http.histograms.filled_histogram import in_seconds
 from api.runtime.settings import load_settings, unknown_variables
+from ledger.timings.histogram import LAGS
 from tests.dashboard.proxies import program
-from tests.service import Service
+from tests.service import Service, wait_for
 
 OPS = Path(__file__).parents[2] / "ops"
 CHART = OPS / "helm" / "credit-ledger"
 KUBERNETES = "1.31"
+_NAME = re.compile(r"\bcredit_ledger_\w+")
 _RENDER = """
 import json, sys
 from helm_python.chart import Chart, lint
@@ -152,16 +155,44 @@ def test_every_alert_has_a_test() -> None:
     assert raised == {rule["alert"] for rule in rules}
 
 
+def families(service: Service) -> dict[str, str]:
+    """The types of our metrics by their names: those that a service shows, and those that it would show."""
+    for module in ("api.http.metrics", "api.http.histograms.worker_histograms", "api.runtime.metrics.projection_lag"):
+        import_module(module)
+    found = [*text_string_to_metric_families(service.get("/metrics").text), *REGISTRY.collect()]
+    ours = [one for one in found if one.name.startswith("credit_ledger_") and not one.name.endswith("_created")]
+    return {f"{one.name}_total" if one.type == "counter" else one.name: one.type for one in ours}
+
+
 def test_alerts_and_the_dashboard_ask_for_metrics_that_the_service_has(service: Service) -> None:
-    assert metrics.POSITION is not None
-    shown = {family.name for family in text_string_to_metric_families(service.get("/metrics").text)}
-    shown |= {family.name for family in REGISTRY.collect()}
-    shown |= {f"{name}_total" for name in shown}
+    known = families(service)
+    histograms = [name for name, kind in known.items() if kind == "histogram"]
+    assert len(histograms) > 6
+    series = {*known, *(f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count"))}
     dashboard = json.loads((OPS / "grafana" / "credit-ledger.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    text = (OPS / "prometheus" / "alerts.yml").read_text()
-    expressions += re.findall(r"expr: (.*)", text)
-    named = {name for one in expressions for name in re.findall(r"\bcredit_ledger_\w+", one)}
-    assert len(named) > 15
-    assert named - shown == set()
+    rules = yaml.safe_load((OPS / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+    named = {name for one in (*expressions, *(rule["expr"] for rule in rules)) for name in _NAME.findall(one)}
+    assert len(named) > 25
+    assert named - series == set()
+    assert {name for name in histograms if not any(one.startswith(name) for one in named)} == set()
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_a_bound_that_is_asked_for_is_one() -> None:
+    text = (OPS / "prometheus" / "alerts.yml").read_text() + (OPS / "grafana" / "credit-ledger.json").read_text()
+    named = set(re.findall(r'\ble=\\?"([^"\\]+)', text))
+    assert named
+    assert named <= {str(bound) for bound in in_seconds(LAGS)}
+
+
+def test_the_manual_has_every_metric_and_no_other(service: Service) -> None:
+    manual = (OPS.parent / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"^\| `(credit_ledger_\w+)` \|", manual, re.MULTILINE)) == set(families(service))
+
+
+def test_a_service_shows_the_lag_that_its_projector_measured(service: Service) -> None:
+    """The projector is a process of its own, also beside a single worker."""
+    service.open_account()
+    shown = r'^credit_ledger_projection_lag_seconds_count\{projection="history"\} ([1-9][\d.]*)$'
+    wait_for(lambda: re.search(shown, service.get("/metrics").text, re.MULTILINE))

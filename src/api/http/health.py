@@ -27,10 +27,12 @@ from api.contract.openapi import problem_response
 from api.contract.readiness import AGAIN_AND_AGAIN
 from api.http import metrics
 from api.http.draining import Draining
+from api.http.histograms import worker_histograms
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.shared_answer import SharedAnswer
 from billing.inbox.inbox import Inbox, WaitingCount
 from ledger.clock import GuardedClock
+from ledger.postgres.pool import Pool
 from ledger.postgres.privileges import PrivilegeWatch
 from ledger.postgres.socket_logins import SocketLogins
 from ledger.proof.status import CheckpointStatus, CheckpointWatch
@@ -78,6 +80,8 @@ class Health:
     draining: Draining
     ops: bool = False
     """Whether operators have an address of their own: then the public one has no details."""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    """The pools whose waits are shown, by name."""
     sockets: SocketLogins = field(default_factory=SocketLogins)
     readiness: SharedAnswer[ReadinessAnswer] = field(default_factory=lambda: SharedAnswer(SHARED))
     exposition: SharedAnswer[bytes] = field(default_factory=lambda: SharedAnswer(SHARED))
@@ -89,6 +93,7 @@ class Health:
         metrics.CLOCK.set(self.clock.refused)
         metrics.show_owner(owns=self.ledger.owns)
         metrics.FORWARDED.inc(self.ledger.newly_forwarded())
+        worker_histograms.show(self.ledger.timings, self.pools)
 
     async def keep_figures(self) -> None:
         """Set the metrics of this process every second while another process may be asked for them."""
@@ -112,10 +117,11 @@ async def healthz(request: Request) -> JsonAnswer[HealthAnswer]:
 @router.get("/readyz", responses={503: {"model": ReadinessAnswer}}, summary="Whether the service is ready")
 async def readyz(request: Request) -> JsonAnswer[ReadinessAnswer | ReadinessStatus]:
     """The service is ready when the database answers, its connections keep their sessions, commands can be committed,
-    the log matches its newest checkpoint, no process ended three times within a minute, this one is not about to stop,
-    and no projection has stopped or is more than 30 seconds behind. A projection that is being rebuilt for a new
-    version counts as ready. `role` is only a warning: it lists what the database login can do beyond appending and
-    reading, checked once a minute. With CREDIT_LEDGER_OPS_PORT, only `status` is answered here."""
+    the log matches its newest checkpoint, no process ended three times within a minute, and no projection has stopped
+    or is more than 30 seconds behind. A projection that is being rebuilt for a new version counts as ready. A service
+    that is about to stop is `draining`, whatever the checks find, and answers 503. `role` is only a warning: it lists
+    what the database login can do beyond appending and reading, checked once a minute. With CREDIT_LEDGER_OPS_PORT,
+    only `status` is answered here."""
     health = health_of(request)
     return await readiness_reply(health, details=not health.ops)
 
@@ -124,7 +130,7 @@ async def readiness_reply(health: Health, *, details: bool = True) -> JsonAnswer
     """The answer of /readyz, with or without its details."""
     found = await health.readiness.get(lambda: readiness(health))
     if health.draining.begun:
-        found = {**found, "status": "unavailable", "checks": {**found["checks"], "processes": False}}
+        found = {**found, "status": "draining"}
     shown: ReadinessAnswer | ReadinessStatus = found if details else {"status": found["status"]}
     return JsonAnswer(shown, 200 if found["status"] == "ok" else 503)
 

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from prometheus_client.values import MultiProcessValue  # noqa: F401  # chosen by PROMETHEUS_MULTIPROC_DIR
 
+from api.http.histograms import PROJECTOR_METRICS
 from billing.inbox.inbox import WaitingCount
 from projections.checks.watch import Drift
 
@@ -106,12 +107,20 @@ def show_checkpoints(size: int, signed_at: datetime | None, problem: str | None,
 
 
 def exposition(*, processes: bool) -> bytes:
-    """All metrics as text. With several processes, the metrics of all workers."""
+    """All metrics of this process and of the projector as text. With several workers, the metrics of all."""
     if not processes:
-        return generate_latest()
-    _forget_the_dead(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+        return generate_latest() + _written_to(os.environ.get(PROJECTOR_METRICS))
+    shared = os.environ["PROMETHEUS_MULTIPROC_DIR"]
+    _forget_the_dead(Path(shared))
+    return _written_to(shared)
+
+
+def _written_to(folder: str | None) -> bytes:
+    """What processes have written to a folder, in sum."""
+    if folder is None:
+        return b""
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    multiprocess.MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 

@@ -10,6 +10,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable
+from time import monotonic_ns
 
 from ledger.commit.snapshot_writer import SnapshotWriter
 from ledger.commit.submission import AccountQueue, Overloaded, Unavailable
@@ -17,6 +18,7 @@ from ledger.postgres.errors import LOST
 from ledger.store.loading import Loaded
 from ledger.store.log import EventLog
 from ledger.store.reader import Reader
+from ledger.timings.histogram import Histogram
 
 AT_ONCE = 16
 """The number of accounts that one query loads. With seventy events each, folding them takes about 30 ms."""
@@ -28,12 +30,14 @@ _log = logging.getLogger("credit_ledger.committer")
 class _Load:
     """The load of one account: its queue, when it was requested, and how far it is."""
 
-    __slots__ = ("begun", "loaded", "outcome", "queue", "since")
+    __slots__ = ("asked", "begun", "loaded", "outcome", "queue", "since")
 
     def __init__(self, queue: AccountQueue) -> None:
         loop = asyncio.get_running_loop()
         self.queue = queue
+        self.asked = monotonic_ns()
         self.since = loop.time()
+        """Since when commands wait for it that have not failed."""
         self.outcome: asyncio.Future[Exception | None] = loop.create_future()
         """The error, or None when the account was loaded in time."""
         self.begun = False
@@ -46,7 +50,10 @@ class _Load:
 
 
 class AccountLoader:
-    """Loads the accounts of blocked queues in the order in which they were added, and unblocks the queues."""
+    """Loads the accounts of blocked queues in the order in which they were added, and unblocks the queues.
+
+    `times` observes how long each load took, from the first command that asked for it, in nanoseconds.
+    """
 
     def __init__(
         self,
@@ -55,12 +62,14 @@ class AccountLoader:
         unblock: Callable[[AccountQueue], None],
         refuse: Callable[[AccountQueue, Exception], None],
         patience: float,
+        times: Histogram,
     ) -> None:
         self._log = log
         self._snapshots = snapshots
         self._unblock = unblock
         self._refuse = refuse
         self._patience = patience
+        self._times = times
         self._waiting: deque[_Load] = deque()
         self._begun: list[_Load] = []
         self._added = asyncio.Event()
@@ -124,6 +133,7 @@ class AccountLoader:
             self._fail_and_release(load, error)
 
     def _finish(self, load: _Load) -> None:
+        self._times.observe(monotonic_ns() - load.asked)
         queue = load.queue
         if queue.head is None:
             queue.head = queue.committed = load.loaded.head

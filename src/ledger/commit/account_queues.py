@@ -57,6 +57,15 @@ class AccountQueues:
             queue.waiting.extendleft(reversed(theirs))
         return dropped
 
+    def detach(self, submissions: Iterable[Submission]) -> None:
+        """Take submissions off their queues, because their outcome comes from somewhere else."""
+        for submission in submissions:
+            queue = submission.queue
+            assert queue is not None
+            queue.in_batches -= 1
+            release_key(queue, submission)
+            self.close_if_idle(queue)
+
     def discard_state(self, queue: AccountQueue) -> None:
         """Discard the state of a queue's account, here and in the cache."""
         queue.head = queue.committed = None

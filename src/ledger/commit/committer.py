@@ -15,6 +15,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
+from time import monotonic_ns
 from typing import Any
 
 from ledger.cancellation import end_tasks
@@ -33,6 +34,7 @@ from ledger.postgres.errors import LOST
 from ledger.slices import Slices
 from ledger.store.batch import Appended
 from ledger.store.log import EventLog
+from ledger.timings.command_timings import CommandTimings
 
 _AT_ONCE = 100
 """Waiting submissions that are decided at once; more are decided in slices."""
@@ -49,6 +51,7 @@ class Committer:
         snapshots: SnapshotWriter,
         clock: Callable[[], datetime],
         notify: Callable[[], None],
+        timings: CommandTimings,
         *,
         queue_limit: int,
         patience: float,
@@ -59,10 +62,11 @@ class Committer:
         self._snapshots = snapshots
         self._clock = clock
         self._notify = notify
+        self._timings = timings
         self._queues = AccountQueues(cache)
         self._batches: deque[OpenBatch] = deque()
-        self._locked_lane = LockedLane(self._queues, self.admission, snapshots, clock, self._unblock)
-        self._loader = AccountLoader(log, snapshots, self._unblock, self._refuse, patience)
+        self._locked_lane = LockedLane(self._queues, self.admission, snapshots, clock, self._unblock, timings)
+        self._loader = AccountLoader(log, snapshots, self._unblock, self._refuse, patience, timings.loads)
         self._work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._connection = WriterConnection(log, lock)
@@ -98,6 +102,7 @@ class Committer:
     def accept(self, submission: Submission, outcome: Waiting[Outcome]) -> None:
         """Accept a command for whoever waits for its outcome. Raises Overloaded or Unavailable."""
         self.admission.admit(1)
+        submission.since = monotonic_ns()
         submission.outcome = outcome
         queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
         if queue.blocks:
@@ -115,6 +120,7 @@ class Committer:
         """Accept an atomic batch for whoever waits for its outcomes. Raises Overloaded or Unavailable."""
         self.admission.admit(len(submissions))
         for submission in submissions:
+            submission.since = monotonic_ns()
             queue = self._queues.find(submission.account_id) or self._open_queue(submission.account_id)
             while queue.waiting:  # they came first; behind a stream of batches they would starve
                 self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
@@ -198,7 +204,7 @@ class Committer:
                     break
                 self._send_to_locked_lane(UnitOfWork([queue.waiting.popleft()], None))
             return
-        now = self._clock()
+        began, now = monotonic_ns(), self._clock()
         try:
             decide_on_head(queue, submission, now)
         except Exception as error:  # of one account, for whatever reason: its caller is told, and all others go on
@@ -213,6 +219,7 @@ class Committer:
             self._batches.append(OpenBatch())
             self._work.set()
         queue.head = self._batches[-1].add(submission, queue.head)
+        submission.took = monotonic_ns() - began
 
     # Committing ------------------------------------------------------------------------------------------------
 
@@ -234,6 +241,7 @@ class Committer:
         return batch is not None or bool(units)
 
     async def _commit(self, batch: OpenBatch) -> None:
+        began = monotonic_ns()
         try:
             appended = await self._connection.writer.append(batch.rows, batch.new_keys)
         except LOST as error:
@@ -246,9 +254,11 @@ class Committer:
             _log.exception("a batch of %d commands could not be appended", len(batch.submissions))
             self._fail_batch(batch.submissions, error)
         else:
+            ended = monotonic_ns()
             self._connection.mark_healthy()
             self._answer_appended(batch, appended)
             self._notify()
+            self._timings.appended(batch.submissions, began, ended)
 
     async def _commit_units(self, units: list[UnitOfWork]) -> None:
         try:
@@ -273,7 +283,7 @@ class Committer:
         replays = [e for e in batch.submissions if e in used and e.queue not in stale]
         self._answer_all(done, appended.first_position)
         if replays:
-            self._detach(replays)
+            self._queues.detach(replays)
             self._spawn(self._replay(replays))
         if replayed:
             again = [e for e in batch.submissions if e.queue in replayed and e not in used]
@@ -304,15 +314,6 @@ class Committer:
 
     # Submissions that were not appended ---------------------------------------------------------------------------
 
-    def _detach(self, submissions: Iterable[Submission]) -> None:
-        """Take submissions off their queues, because their outcome comes from somewhere else."""
-        for submission in submissions:
-            queue = submission.queue
-            assert queue is not None
-            queue.in_batches -= 1
-            release_key(queue, submission)
-            self._queues.close_if_idle(queue)
-
     async def _replay(self, submissions: list[Submission]) -> None:
         """Answer submissions whose keys were used before, from the receipts of those keys."""
         rest = await self.receipts.answer_used(submissions)
@@ -332,7 +333,7 @@ class Committer:
         withdrawn = list(submissions)
         for batch in self._batches:
             withdrawn += batch.withdraw(queues)
-        self._detach(withdrawn)
+        self._queues.detach(withdrawn)
         return with_followers(withdrawn)
 
     def _decide_again_from_log(self, queues: QueueSet, submissions: Iterable[Submission], *, look_first: bool) -> None:

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from time import monotonic_ns
 
 from ledger.commit.account_queues import AccountQueues
 from ledger.commit.admission import AdmissionControl
@@ -24,6 +25,8 @@ from ledger.store.log import Writer
 from ledger.store.records.chain import UnreadableEvent
 from ledger.store.records.codec import snapshot_encoding
 from ledger.store.stream_heads import StreamHead, is_large, needs_digest
+from ledger.timings.command_timings import CommandTimings
+from ledger.timings.histogram import Histogram
 
 MAX_UNITS = 500
 """The largest number of units in one transaction, so that other processes get the lock in between."""
@@ -45,12 +48,14 @@ class LockedLane:
         snapshots: SnapshotWriter,
         clock: Callable[[], datetime],
         unblock: Callable[[AccountQueue], None],
+        timings: CommandTimings,
     ) -> None:
         self._queues = queues
         self._admission = admission
         self._snapshots = snapshots
         self._clock = clock
         self._unblock = unblock
+        self._timings = timings
         self._units: deque[UnitOfWork] = deque()
 
     def __len__(self) -> int:
@@ -110,9 +115,11 @@ class LockedLane:
         known = {queue.account_id: queue.committed for queue in _queues_of(units)}
         try:
             async with writer.exclusively():
+                began = monotonic_ns()
                 decision = await FreshDecision.prepare(writer, submissions, known, self._clock)
                 await decision.decide_units(units)
-                await _append(writer, decision)
+                decided = monotonic_ns()
+                await _append(writer, decision, self._timings.appends)
         except (*LOST, asyncio.CancelledError):
             self._units.extendleft(reversed(units))
             raise
@@ -124,7 +131,9 @@ class LockedLane:
             _log.exception("%d units could not be committed", len(units))
             self._fail(units, error)
         else:
+            ended = monotonic_ns()
             self._answer_appended(units, decision)
+            self._timings.locked(submissions, began, decided, ended)
 
     def _fail_account(self, units: list[UnitOfWork], error: UnreadableEvent) -> None:
         """Fail the units of the account of an event that cannot be read. The others wait again."""
@@ -182,12 +191,13 @@ def _queues_of(units: Iterable[UnitOfWork]) -> list[AccountQueue]:
     return [submission.queue for unit in units for submission in unit.submissions if submission.queue is not None]
 
 
-async def _append(writer: Writer, decision: FreshDecision) -> None:
-    """Append the events of a decision; set its heads to the new ends of the streams, and its positions."""
+async def _append(writer: Writer, decision: FreshDecision, times: Histogram) -> None:
+    """Append the events of a decision; set its heads to the new ends of the streams, and its positions. Observe the
+    times of the append function."""
     batch, work = OpenBatch(), Slices()
     for submission in decision.decided:
         if batch.full:
-            await _append_batch(writer, batch, decision)
+            await _append_batch(writer, batch, decision, times)
             batch = OpenBatch()
         head, after, encoded = decision.heads[submission.account_id], submission.after, None
         if after is not None and needs_digest(head, after) and is_large(after):
@@ -195,11 +205,13 @@ async def _append(writer: Writer, decision: FreshDecision) -> None:
         decision.heads[submission.account_id] = batch.add(submission, head, encoded)
         if work.over:
             await work.pause()
-    await _append_batch(writer, batch, decision)
+    await _append_batch(writer, batch, decision, times)
 
 
-async def _append_batch(writer: Writer, batch: OpenBatch, decision: FreshDecision) -> None:
+async def _append_batch(writer: Writer, batch: OpenBatch, decision: FreshDecision, times: Histogram) -> None:
+    began = monotonic_ns()
     appended = await writer.append(batch.rows, batch.new_keys)
+    times.observe(monotonic_ns() - began)
     if appended.stale or appended.used:  # under the lock no other process can have written
         raise LogWentBack(f"it is behind the state that was read of {sorted(appended.stale)}")
     position = appended.first_position

@@ -94,7 +94,9 @@ class Submission:
         "receipt",
         "refusal",
         "rows",
+        "since",
         "snapshot",
+        "took",
     )
 
     def __init__(
@@ -127,6 +129,10 @@ class Submission:
         self.rows: list[Row] | None = None
         """The rows of its events; None when nobody wants them."""
         self.followers: list[Submission] | None = None
+        self.since = 0
+        """When the committer accepted it, by `monotonic_ns`."""
+        self.took = 0
+        """Nanoseconds in which the fast lane decided it."""
 
     @property
     def receipts(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from time import monotonic
+from time import monotonic, monotonic_ns
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from ledger.postgres.connecting import SEARCH_PATH
 from ledger.postgres.errors import NOT_OUR_SESSION
 from ledger.postgres.sessions import SharedSessions, is_pooled, require_own_sessions, server_process
+from ledger.timings.histogram import TIMES, Histogram
 
 Connection = AsyncConnection[Any]
 Configure = Callable[[Connection], Awaitable[None]]
@@ -48,6 +49,20 @@ class Pool(AsyncConnectionPool[Connection]):
         """The pid of the server process of each connection that goes through a pooler."""
         self._asked: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         """When the server of each connection was last asked whether it is there."""
+        self.waits = Histogram(TIMES)
+        """How long callers waited for a connection, in nanoseconds, whether or not they got one."""
+        self.waiting = 0
+        """How many callers wait for a connection. The library counts those who gave up too."""
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109
+        """A connection, which `putconn` takes back. Raises PoolTimeout."""
+        asked = monotonic_ns()
+        self.waiting += 1
+        try:
+            return await super().getconn(timeout)
+        finally:
+            self.waiting -= 1
+            self.waits.observe(monotonic_ns() - asked)
 
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncIterator[Connection]:  # noqa: ASYNC109

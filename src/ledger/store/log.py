@@ -14,7 +14,7 @@ import psycopg
 from ledger.clock import DatabaseTime
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.keepalives import with_keepalives
-from ledger.postgres.pool import pool_of, statement_timeout
+from ledger.postgres.pool import Pool, pool_of, statement_timeout
 from ledger.postgres.sessions import SharedSessions, has_own_sessions, is_pooled, require_own_sessions
 from ledger.store.batch import Appended, Row, parameters
 from ledger.store.fence import ServerProcess, end_lock_holder, fenced_process
@@ -94,6 +94,12 @@ class EventLog:
             self._query_pool = pool_of(conninfo, readers, parameters={"autocommit": True}, configure=configure)
         self.text_keys = Together[str, bytes](self._read_text_keys, _KEYS)
         """The text keys of accounts, for those who read texts; an account may have none, or none any more."""
+
+    @property
+    def pools(self) -> Mapping[str, Pool]:
+        """The pools by their names: `queries` has one of its own if queries have a time limit."""
+        own = {} if self._query_pool is self._pool else {"queries": self._query_pool}
+        return {"commands": self._pool, **own}
 
     async def open(self) -> None:
         """Open the pools. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""

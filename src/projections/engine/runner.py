@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from time import monotonic
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from ledger.domain.changes import BUCKET, Fact, bucket_of, changes_of
 from ledger.postgres.connecting import connect_async
 from ledger.postgres.errors import LOST
 from ledger.store import Feed, Logged, UnreadableEvent, decode_uncounted, read
+from ledger.timings.histogram import LAGS, Histogram
 from projections.engine.builds import SQL, Batch, Build, BuildMoved, Work, apply, live, states_of_all, use
 from projections.models.catalog import PROJECTIONS
 from projections.models.projection import Projection, Write
@@ -38,6 +39,7 @@ LONGEST_ROUND, ROUND_FOR_ONE = 0.08, 0.002
 """Seconds from one look at the log to the next under load, at most, and for each event that the last look found."""
 _RETRY = 0.5
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _log = logging.getLogger("credit_ledger.projections")
 
 _SESSION = """
@@ -173,6 +175,8 @@ class Runner:
         self._listener = listener
         self._builds = [live(projection) for projection in projections]
         self._page = page
+        self.lags = {projection.name: Histogram(LAGS) for projection in projections}
+        """How long after they were recorded each projection had its events, in nanoseconds."""
         self._stopped: set[str] = set()
         """The schemas of builds that have stopped. The next runner tries them again."""
         self.leads = False
@@ -274,10 +278,18 @@ class Runner:
         except Exception:  # `_apply_or_stop` finds the projection and the event
             _log.exception("a batch from position %d to %d could not be applied", batch.after + 1, batch.upto)
         else:
+            self._observe_lag(batch, work)
             return True
         for build, _ in work:
             await self._apply_or_stop(connection, build, batch)
         return False
+
+    def _observe_lag(self, batch: Batch, work: Work) -> None:
+        """Observe how late the events of a batch are: all of them as late as the first."""
+        if batch.facts:
+            lag = (datetime.now(UTC) - batch.facts[0].event.recorded_at) // _MICROSECOND
+            for build, _ in work:
+                self.lags[build.projection.name].observe(max(lag, 0) * 1_000, len(batch.facts))
 
     async def _apply_or_stop(self, connection: AsyncConnection[Any], build: Build, batch: Batch) -> None:
         """Apply a batch to one build, and stop the build at the first event that cannot be applied."""

@@ -171,7 +171,7 @@ class Views:
     """
 
     def __init__(self, conninfo: str, *, size: int = 4, query_timeout: float = 0.0) -> None:
-        self._pool = pool_of(conninfo, size, parameters={"autocommit": True}, configure=_for_queries(query_timeout))
+        self.pool = pool_of(conninfo, size, parameters={"autocommit": True}, configure=_for_queries(query_timeout))
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
         self._poll: asyncio.Task[None] | None = None
         self._shared: dict[_Kind, Together[tuple[Any, ...], Shared]] = {}
@@ -180,13 +180,13 @@ class Views:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Views"]:
         """Open the pool until the block ends. Raises psycopg_pool.PoolTimeout when the database cannot be reached."""
-        await self._pool.open(wait=True, timeout=10.0)
+        await self.pool.open(wait=True, timeout=10.0)
         try:
             yield self
         finally:
             if self._poll is not None:
                 self._poll.cancel()
-            await self._pool.close()
+            await self.pool.close()
 
     @asynccontextmanager
     async def snapshot(self, *projections: Projection, at_least: int = 0) -> AsyncIterator[Snapshot]:
@@ -194,7 +194,7 @@ class Views:
         if at_least:
             await self._wait(projections, at_least)
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self.pool.connection() as connection, connection.transaction():
                 position, as_of = await _read_position(connection, projections)
                 if position < at_least:
                     raise NotYetVisible(at_least, position)
@@ -210,7 +210,7 @@ class Views:
         if at_least:
             await self._wait(projections, at_least)
         try:
-            async with self._pool.connection() as connection:
+            async with self.pool.connection() as connection:
                 if len(questions) == 1:
                     answered = await _ask_one(connection, projections, questions[0])
                 else:
@@ -252,7 +252,7 @@ class Views:
         parameters: dict[str, Any] = {name: pack(values) for (name, pack), values in columns}
         statement = _before_position(projections, question.statement)
         try:
-            async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            async with self.pool.connection() as connection, connection.cursor(binary=True) as cursor:
                 await cursor.execute(statement, parameters | dict(question.parameters), prepare=True)
                 rows = await cursor.fetchall()
         except _GONE as error:
@@ -294,7 +294,7 @@ class Views:
         """The positions of some projections; those that are missing or cannot be read are left out."""
         found: dict[tuple[Projection, ...], int] = {}
         with suppress(*LOST):
-            async with self._pool.connection() as connection:
+            async with self.pool.connection() as connection:
                 for projections in asked:
                     with suppress(NotBuilt, *_GONE):
                         async with connection.transaction():

@@ -7,18 +7,30 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from api.contract.answers.health import STARTED_BY
 from tests.dashboard.proxies import nginx_program, program, recipes, running_nginx
+from tests.long_form import LONG, times
 from tests.service import ADMIN_KEY, PLAIN, ServiceProcess, free_port, running_service, wait_for
 
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"}
 CLIENTS = 6
+WORKERS = (1, 2) if LONG else (1,)
+"""How many workers each service has."""
+
+
+class Answer(NamedTuple):
+    """The answer to a request."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
 
 
 class Connection:
@@ -27,12 +39,11 @@ class Connection:
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def ask(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
-        """A request and its answer, which has been read."""
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """A request and its answer."""
         self._connection.request(method, path, json.dumps(body) if body else None, HEADERS)
         answer = self._connection.getresponse()
-        answer.read()
-        return answer
+        return Answer(answer.status, answer.headers, answer.read())
 
     def close(self) -> None:
         """End it."""
@@ -55,26 +66,36 @@ def told_to_stop(service: ServiceProcess) -> None:
     wait_for(lambda: "stopping in " in service.log.read_text())
 
 
-@contextmanager
-def two_services(
-    database: str, folder: Path, port: int, seconds: float
-) -> Iterator[tuple[ServiceProcess, ServiceProcess]]:
-    """An older and a newer service of one ledger on one port; each stops when it is told to."""
-    settings = {"CREDIT_LEDGER_DRAIN_SECONDS": str(seconds)}
-    (older := folder / "older").mkdir()
-    (newer := folder / "newer").mkdir()
-    settings["CREDIT_LEDGER_DATA_DIR"] = str(folder / "data")
-    with (
-        running_service(database, older, port=port, settings=settings) as first,
-        running_service(database, newer, port=port, settings=settings) as second,
-    ):
-        wait_for(lambda: "Credit ledger: " in second.log.read_text())
-        yield first, second
+class Services:
+    """Services of one ledger on one port, each with as many workers; each stops when it is told to."""
+
+    def __init__(self, database: str, folder: Path, seconds: float, workers: int, stack: ExitStack) -> None:
+        self.port = free_port()
+        self._database = database
+        self._folder = folder
+        self._workers = workers
+        self._stack = stack
+        self._count = 0
+        data = str(folder / "data")
+        self._settings = {"CREDIT_LEDGER_DRAIN_SECONDS": str(seconds), "CREDIT_LEDGER_DATA_DIR": data}
+
+    def another(self) -> ServiceProcess:
+        """Start one more, and wait until it listens."""
+        self._count += 1
+        (folder := self._folder / f"service-{self._count}").mkdir()
+        starting = running_service(
+            self._database, folder, port=self.port, workers=self._workers, settings=self._settings
+        )
+        started = self._stack.enter_context(starting)
+        wait_for(lambda: "Credit ledger: " in started.log.read_text())
+        return started
 
 
-def test_it_sends_everybody_away_and_answers_until_then(database: str, tmp_path: Path) -> None:
-    port = free_port()
-    with two_services(database, tmp_path, port, 600) as (older, newer), ExitStack() as stack:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_it_sends_everybody_away_and_answers_until_then(database: str, tmp_path: Path, workers: int) -> None:
+    with ExitStack() as stack:
+        services = Services(database, tmp_path, 600, workers, stack)
+        older, newer, port = services.another(), services.another(), services.port
         assert older.post("/v1/accounts", {"account_id": "ada"}).status_code == 201
         kept: dict[str, list[Connection]] = {}
         while len(kept) < 2 or min(map(len, kept.values())) < 2:
@@ -96,7 +117,10 @@ def test_it_sends_everybody_away_and_answers_until_then(database: str, tmp_path:
 
 def _sends_away(connection: Connection) -> bool:
     answer = connection.ask("GET", "/readyz")
-    assert (answer.status == 503) == (answer.headers["connection"] == "close")
+    said = json.loads(answer.body)
+    assert set(said["checks"].values()) == {True}, "nothing is wrong with it"
+    expected = (503, "draining", "close") if answer.status == 503 else (200, "ok", None)
+    assert (answer.status, said["status"], answer.headers["connection"]) == expected
     return answer.status == 503
 
 
@@ -185,23 +209,34 @@ PROXIES: dict[str, tuple[Callable[[], str | None], Run]] = {
 }
 
 
-def test_a_restart_behind_a_proxy_loses_no_request(database: str, tmp_path: Path) -> None:
-    """Behind every proxy that is here at once: the restart takes as long as the service drains."""
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_restart_behind_a_proxy_loses_no_request(database: str, tmp_path: Path, workers: int) -> None:
+    """Behind every proxy that is here at once: the restart takes as long as the service drains. In the long form, one
+    restart follows the other, because the kernel remembers what the service before told it."""
     here = {name: run for name, (found, run) in PROXIES.items() if found() is not None}
     if not here:
         pytest.skip("no nginx and no Caddy here: no restart is seen through a proxy (see scripts/test)")
-    port, fronts = free_port(), {name: free_port() for name in here}
+    fronts = {name: free_port() for name in here}
     with ExitStack() as stack:
-        older, _ = stack.enter_context(two_services(database, tmp_path, port, 3))
+        services = Services(database, tmp_path, 3, workers, stack)
+        older = services.another()
         assert older.post("/v1/accounts", {"account_id": "ada", "signup_credits": 10**9}).status_code == 201
         for name, run in here.items():
             (folder := tmp_path / name).mkdir()
-            stack.enter_context(run(fronts[name], port, folder))
+            stack.enter_context(run(fronts[name], services.port, folder))
         with ExitStack() as loads:
             running = {name: loads.enter_context(Load(front)) for name, front in fronts.items()}
-            wait_for(lambda: all(load.answers["201"] > 100 for load in running.values()))
-            older.process.send_signal(signal.SIGTERM)
-            assert older.process.wait(60) == 0
-            seen = {name: load.answers["201"] for name, load in running.items()}
-            wait_for(lambda: all(load.answers["201"] > seen[name] + 100 for name, load in running.items()))
+            for _ in range(times(1, 3)):
+                newer = services.another()
+                _all_go_on(running)
+                older.process.send_signal(signal.SIGTERM)
+                assert older.process.wait(60) == 0
+                _all_go_on(running)
+                older = newer
         assert {name: set(load.answers) for name, load in running.items()} == {name: {"201"} for name in here}
+
+
+def _all_go_on(running: Mapping[str, Load]) -> None:
+    """Wait until each load has got a hundred more answers."""
+    seen = {name: load.answers["201"] for name, load in running.items()}
+    wait_for(lambda: all(load.answers["201"] > seen[name] + 100 for name, load in running.items()))

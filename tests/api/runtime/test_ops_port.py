@@ -1,19 +1,22 @@
 """The operators' address: what is there, and what the public one then no longer tells."""
 
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.runtime.listening.listen_address import CannotListen
 from api.runtime.processes.server import check_ops_address
 from api.runtime.settings import load_settings
+from ledger.timings.command_timings import STAGES
 from tests.api.stage import refused
 from tests.postgres import TestServers
-from tests.service import PLAIN, Service, free_port, running_service
+from tests.service import PLAIN, Service, free_port, running_service, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,37 @@ def test_details_and_metrics_are_on_the_operators_port_alone(apart: tuple[Servic
         assert operator.head("/metrics").content == b""
         assert operator.get("/v1/accounts").status_code == 404
         assert operator.post("/readyz").status_code == 405
+
+
+def counts(ops: str) -> Counter[str]:
+    """How much each histogram has observed: by its name, and by its name with the value of each label."""
+    found: Counter[str] = Counter()
+    text = httpx.get(f"{ops}/metrics", trust_env=False, verify=PLAIN).text
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if family.type == "histogram" and sample.name == f"{family.name}_count":
+                name = family.name.removeprefix("credit_ledger_")
+                found[" ".join([name, *(sample.labels[label] for label in sorted(sample.labels))])] += int(sample.value)
+    return found
+
+
+def test_histograms_have_what_both_workers_and_the_projector_saw(apart: tuple[Service, str]) -> None:
+    service, ops = apart
+    account = service.open_account(permanent=100)
+    for number in range(20):
+        with httpx.Client(headers=service.client.headers, trust_env=False, verify=PLAIN) as one:  # of either worker
+            body = {"amount": 1, "task_id": f"{number}"}
+            assert one.post(f"{service.url}/v1/accounts/{account}/deductions", json=body).status_code == 201
+    assert service.get(f"/v1/accounts/{account}/history", min_position=1).status_code == 200
+    assert service.get(f"/v1/accounts/{account}/events").status_code == 200
+    stages = [f"stage_seconds deduct {stage}" for stage in STAGES]
+    expected = {"request_seconds deduct": 20, **dict.fromkeys(stages, 20)}
+    wait_for(lambda: {name: counts(ops)[name] for name in expected} == expected)
+    wait_for(lambda: counts(ops)["projection_lag_seconds history"] > 20)
+    seen = counts(ops)
+    assert seen["load_seconds"] >= 1
+    assert 1 <= seen["batch_commands fast"] <= seen["append_seconds"]
+    assert all(seen[f"pool_wait_seconds {pool}"] for pool in ("commands", "queries", "views"))
 
 
 @pytest.mark.parametrize("sent", [b"\0\r\n\r\n", b"GET\r\n\r\n", b"GET /metrics HTTP/1.1\r\nA: " + b"a" * 9_000])

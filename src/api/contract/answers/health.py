@@ -72,10 +72,16 @@ class Checks(TypedDict):
     sessions: bool
 
 
+Readiness = Annotated[
+    Literal["ok", "draining", "unavailable"],
+    Field(description="`draining` is a service that is about to stop: it answers, and sends everybody away"),
+]
+
+
 class ReadinessAnswer(Answer):
     """Whether the service can do its work."""
 
-    status: Literal["ok", "unavailable"]
+    status: Readiness
     checks: Checks
     role: Role | None
     clock: ClockState
@@ -94,7 +100,7 @@ class ReadinessAnswer(Answer):
 class ReadinessStatus(Answer):
     """Whether the service can do its work, without details: operators have an address of their own for these."""
 
-    status: Literal["ok", "unavailable"]
+    status: Readiness
 
 
 class HealthAnswer(Answer):

@@ -5,6 +5,7 @@ A batch may have thousands of commands, so everything is done in slices between 
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from time import monotonic_ns
 from typing import Any, NamedTuple
 
 import orjson
@@ -50,12 +51,13 @@ class BatchEndpoint:
 
     async def batch(self, scope: Scope, receive: Receive) -> Reply:
         """Answer a request for a batch. Raises ClientLeft."""
+        began = monotonic_ns()
         request_id = self._commands.next_request_id(scope)
         try:
             reply = await self._batch(scope, receive, request_id)
         except Exception as error:
             reply = problem_reply(as_problem(error, request_id))
-        return finished(reply, "batch", request_id)
+        return finished(reply, "batch", request_id, began)
 
     async def _batch(self, scope: Scope, receive: Receive, request_id: str) -> Reply:
         headers = headers_of(scope)

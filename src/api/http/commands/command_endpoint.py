@@ -5,6 +5,7 @@ of a batch (batch_endpoint.py) use `submission_for` too; they differ in where th
 """
 
 from collections.abc import Iterable, Mapping
+from time import monotonic_ns
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from api.contract.scopes import READ, Scopes
 from api.contract.validation import validated
 from api.http import metrics
 from api.http.commands.ways_out import WaysOut
+from api.http.histograms.worker_histograms import observe_request
 from api.http.requests.ambiguity import check_unambiguous
 from api.http.requests.callers import CALLER, authenticate
 from api.http.requests.own_account import admit, check_own_account, in_own_name
@@ -67,12 +69,13 @@ class CommandEndpoint:
 
     async def command(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         """Answer a request for one command; `ids` are those in its path. Raises ClientLeft."""
+        began = monotonic_ns()
         request_id = self.next_request_id(scope)
         try:
             reply = await self._command(operation, ids, scope, receive, request_id)
         except Exception as error:
             reply = problem_reply(as_problem(error, request_id))
-        return finished(reply, operation.name, request_id)
+        return finished(reply, operation.name, request_id, began)
 
     async def _command(
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str
@@ -184,10 +187,11 @@ def endpoint_of(request: Request) -> CommandEndpoint:
     return endpoint
 
 
-def finished(reply: Reply, operation: str, request_id: str) -> Reply:
-    """A reply with its request id, counted as one of an operation."""
+def finished(reply: Reply, operation: str, request_id: str, began: int) -> Reply:
+    """A reply with its request id, counted as one of an operation. The request began at a moment of `monotonic_ns`."""
     reply.headers.append((b"x-request-id", request_id.encode()))
     metrics.count_command(operation, reply.status)
+    observe_request(operation, began)
     return reply
 
 

@@ -5,6 +5,7 @@ A move is one command of its caller and one answer, but two accounts change. It 
 """
 
 from collections.abc import Mapping
+from time import monotonic_ns
 
 import orjson
 from starlette.types import Receive, Scope
@@ -38,12 +39,13 @@ class MoveEndpoint:
 
     async def move(self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive) -> Reply:
         """Answer a request for one move; `ids` are those in its path. Raises ClientLeft."""
+        began = monotonic_ns()
         request_id = self._commands.next_request_id(scope)
         try:
             reply = await self._move(operation, ids, scope, receive, request_id)
         except Exception as error:
             reply = problem_reply(as_problem(error, request_id))
-        return finished(reply, operation.name, request_id)
+        return finished(reply, operation.name, request_id, began)
 
     async def _move(
         self, operation: Operation, ids: Mapping[str, str], scope: Scope, receive: Receive, request_id: str

@@ -3,6 +3,7 @@
 The answer is 200 whatever the key is, so that nobody takes it for a refusal of the service's own key.
 """
 
+from time import monotonic_ns
 from typing import Literal
 
 import orjson
@@ -47,6 +48,7 @@ class VerificationEndpoint:
 
     async def reply(self, scope: Scope, receive: Receive) -> Reply:
         """Answer a request. Raises ClientLeft."""
+        began = monotonic_ns()
         request_id = self._commands.next_request_id(scope)
         try:
             await self._commands.authorized(scope, headers_of(scope), _ROUTE, ROUTES[_ROUTE])
@@ -57,7 +59,7 @@ class VerificationEndpoint:
             reply = Reply(200, [JSON], orjson.dumps(answered, option=OPTIONS))
         except Exception as error:
             reply = problem_reply(as_problem(error, request_id))
-        return finished(reply, "verification", request_id)
+        return finished(reply, "verification", request_id, began)
 
     async def answer(self, scope: Scope, receive: Receive, request_id: str) -> KeyVerificationAnswer:
         """What the key in a body is, and what became of the command. The caller was admitted.

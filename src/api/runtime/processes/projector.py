@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import uvloop
 
 from api.runtime.checkpoints import checkpoint_keys
+from api.runtime.metrics.shared_folder import with_shared_metrics
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.logs import start_logging
 from api.runtime.processes.parent_process import signal_at_end_of
@@ -37,6 +38,8 @@ _log = logging.getLogger("credit_ledger.projector")
 
 async def project(settings: Settings) -> None:
     """Update the projections and sign checkpoints, until cancelled."""
+    from api.runtime.metrics.projection_lag import keep_shown  # see there
+
     assert settings.database_url is not None, "the parent process sets the database URL"
     conninfo = settings.database_url.get_secret_value()
     log = EventLog(conninfo, readers=4)
@@ -47,6 +50,7 @@ async def project(settings: Settings) -> None:
         async with CommitListener(conninfo).listening() as listener, asyncio.TaskGroup() as tasks:
             runner = Runner(conninfo, Feed(log), listener)
             tasks.create_task(runner.run())
+            tasks.create_task(keep_shown(runner.lags))
             tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
             tasks.create_task(Watch(conninfo).run())
             signs = Checkpointer(
@@ -96,7 +100,7 @@ def _guard(stopping: threading.Event, restarts: Restarts) -> None:
 def _environment() -> dict[str, str]:
     """The environment of the projector, which signs nobody in and receives nothing."""
     secret = {variable(name) + end for name in secret_settings() if name != "database_url" for end in ("", FILE)}
-    return {name: value for name, value in os.environ.items() if name not in secret}
+    return with_shared_metrics({name: value for name, value in os.environ.items() if name not in secret})
 
 
 def main() -> None:

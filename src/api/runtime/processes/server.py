@@ -25,6 +25,7 @@ from api.runtime.listening.announcement import START, announced
 from api.runtime.listening.certificate import check_certificate
 from api.runtime.listening.connections import places
 from api.runtime.listening.listen_address import CannotListen, ListenAddress, bind, links_need_public_url, resolve
+from api.runtime.metrics.shared_folder import sharing_metrics
 from api.runtime.people.mail import where_mail_goes
 from api.runtime.people.sign_in import registration_of, who_signs_in
 from api.runtime.processes.draining import drain_before_stop
@@ -69,7 +70,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
     embedded database stops last."""
     check_ops_address(settings)
     check_certificate(settings)
-    with migrated(settings) as found, _shared_metrics(settings), sharing_rates(settings), grouping_workers(settings):
+    with migrated(settings) as found, sharing_metrics(settings), sharing_rates(settings), grouping_workers(settings):
         for name in found.applied:
             _log.info("migrated: %s", name)
         prepare(found.service)
@@ -138,17 +139,6 @@ def _key_lines(first_key: str | None) -> list[str]:
     if first_key is None:
         return ["Admin key: created at an earlier start. `credit-ledger keys create` creates another."]
     return [f"Admin key (shown this once): {first_key}"]
-
-
-@contextmanager
-def _shared_metrics(settings: Settings) -> Iterator[None]:
-    """A folder in which several workers share their metrics. A single worker keeps them in memory."""
-    if settings.workers == 1:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="credit-ledger-metrics-") as shared:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-        yield
 
 
 def _serve_http(settings: Settings, address: ListenAddress) -> None:

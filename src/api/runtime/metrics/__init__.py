@@ -1,0 +1,1 @@
+"""How the processes of a service share their metrics."""
