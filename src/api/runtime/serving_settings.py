@@ -59,6 +59,9 @@ class ServingSettings(BaseSettings):
         "text", description="the form of the log: lines for people, or a JSON object on each line"
     )
     log_level: LogLevel = Field("info", description="the least severe message that is logged")
+    trace_accounts: bool = Field(
+        False, description="whether traces have the ids of accounts: see Traces; nothing is erased in traces"
+    )
 
     @field_validator("tls_key")
     @classmethod

@@ -38,11 +38,13 @@ class Webhooks:
     """The parts of the inbox that belong together: the inbox itself, its entrance and its biller, and the calls to
     providers."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, conninfo: str) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, conninfo: str, new_biller: Callable[..., Biller] = Biller
+    ) -> None:
         self.inbox = inbox = Inbox(ledger.log)
         secrets = settings.webhook_secrets
         manual = Manual(lambda: (inbox.manual_key,))
-        self._biller = Biller(
+        self._biller = new_biller(
             ledger,
             inbox,
             conninfo,

@@ -97,6 +97,7 @@ class Submission:
         "since",
         "snapshot",
         "took",
+        "trace",
     )
 
     def __init__(
@@ -133,6 +134,8 @@ class Submission:
         """When the committer accepted it, by `monotonic_ns`."""
         self.took = 0
         """Nanoseconds in which the fast lane decided it."""
+        self.trace: str | None = None
+        """The `traceparent` of the request that sent it, if its stages are traced. It is never recorded."""
 
     @property
     def receipts(self) -> tuple[str, ...]:

@@ -195,13 +195,14 @@ def command_message(number: int, submission: Submission) -> bytes:
         tuple(submission.metadata),
         submission.fingerprint.hex(),
         expected and (expected.versions,),
+        submission.trace,
     )
     return orjson.dumps(message, default=_in_json)
 
 
 def read_command(message: Message) -> Submission:
     """The command of a message, as a submission that remembers the rows of its events."""
-    _, kind, values, metadata, fingerprint, expected = message
+    _, kind, values, metadata, fingerprint, expected, trace = message
     command_type = _KINDS[kind]
     values.pop()
     for index, read in _CONVERTED[command_type]:
@@ -214,6 +215,7 @@ def read_command(message: Message) -> Submission:
         set_value(command, value)
     submission = Submission(command, Metadata(*metadata), bytes.fromhex(fingerprint), expected)
     submission.rows = []
+    submission.trace = trace
     return submission
 
 

@@ -1,5 +1,7 @@
 """Mail in a process of the service: which way it goes, and who sends it."""
 
+from collections.abc import Callable
+
 from api.runtime.settings import Settings, variable
 from ledger.service import Ledger
 from outbox.mail_files import MailFiles
@@ -18,9 +20,9 @@ def sending_of(settings: Settings) -> Send:
     return Smtp(SmtpServer.from_url(settings.smtp_url.get_secret_value()), settings.mail_from).send
 
 
-def mailer_of(settings: Settings, ledger: Ledger, conninfo: str) -> Mailer:
+def mailer_of(settings: Settings, ledger: Ledger, conninfo: str, new_mailer: Callable[..., Mailer] = Mailer) -> Mailer:
     """What sends mails in this process, while it leads."""
-    return Mailer(conninfo, ledger.clock, sending_of(settings))
+    return new_mailer(conninfo, ledger.clock, sending_of(settings))
 
 
 def where_mail_goes(settings: Settings) -> str | None:

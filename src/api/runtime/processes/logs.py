@@ -8,12 +8,12 @@ from typing import Any
 from api.runtime.serving_settings import LogFormat
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_TOLD = ("request_id",)
+_TOLD = ("request_id", "trace_id", "span_id")
 """What a record may have beside its message."""
 
 
 class JsonLines(logging.Formatter):
-    """A record as one JSON object: its time, level, logger, process and message, and its request id and exception."""
+    """A record as one JSON object: its time, level, logger, process and message, its ids, and its exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""

@@ -16,12 +16,14 @@ from contextlib import contextmanager
 import uvloop
 
 from api.runtime.checkpoints import checkpoint_keys
+from api.runtime.listening.announcement import START
 from api.runtime.metrics.shared_folder import with_shared_metrics
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.logs import start_logging
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.restarts import Restarts
 from api.runtime.settings import FILE, Settings, load_settings, secret_settings, variable
+from api.runtime.telemetry.telemetry import OFF, Telemetry, telemetry_here
 from ledger.commit.notifications import CommitListener
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store import EventLog, Feed
@@ -36,7 +38,7 @@ _STOP = 10.0
 _log = logging.getLogger("credit_ledger.projector")
 
 
-async def project(settings: Settings) -> None:
+async def project(settings: Settings, telemetry: Telemetry = OFF) -> None:
     """Update the projections and sign checkpoints, until cancelled."""
     from api.runtime.metrics.projection_lag import keep_shown  # see there
 
@@ -48,7 +50,7 @@ async def project(settings: Settings) -> None:
         async with log.connection() as connection:
             keys = await checkpoint_keys(connection, settings)
         async with CommitListener(conninfo).listening() as listener, asyncio.TaskGroup() as tasks:
-            runner = Runner(conninfo, Feed(log), listener)
+            runner = telemetry.of(Runner)(conninfo, Feed(log), listener)
             tasks.create_task(runner.run())
             tasks.create_task(keep_shown(runner.lags))
             tasks.create_task(Upgrades(conninfo, log, lambda: runner.leads).run())
@@ -63,6 +65,7 @@ async def project(settings: Settings) -> None:
             tasks.create_task(signs.run())
     finally:
         await log.close()
+        await telemetry.stop()
 
 
 @contextmanager
@@ -111,11 +114,12 @@ def main() -> None:
     settings = load_settings()
     start_logging(settings.log_level, settings.log_format)
     tune_garbage_collection()
-    uvloop.run(_project_until_signal(settings))
+    telemetry = telemetry_here(accounts=settings.trace_accounts, start=os.environ.get(START, ""))
+    uvloop.run(_project_until_signal(settings, telemetry))
 
 
-async def _project_until_signal(settings: Settings) -> None:
-    work = asyncio.create_task(project(settings))
+async def _project_until_signal(settings: Settings, telemetry: Telemetry) -> None:
+    work = asyncio.create_task(project(settings, telemetry))
 
     def end() -> None:
         signal.alarm(int(_STOP))  # ends the process if a library loses the cancellation (Python 3.11)

@@ -37,6 +37,7 @@ from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.secret_environment import remove
 from api.runtime.processes.worker_group import grouping_workers
 from api.runtime.settings import FILE, Settings, variable
+from api.runtime.telemetry.telemetry import why_not
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
@@ -77,6 +78,8 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         put_catalog(settings, found.service)
         check_against_checkpoints(settings, found.service)
         _warn(found)
+        if silent := why_not(os.environ):
+            _log.warning("%s", silent)
         registration = registration_of(settings)
         if (mail := where_mail_goes(settings)) and registration != "off":
             _log.info("%s", mail)
