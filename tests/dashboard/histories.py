@@ -27,6 +27,7 @@ def deduction(n: int) -> dict[str, Any]:
     provider, model = PROVIDERS[n % 3]
     usage: dict[str, Any] = {"provider": provider, "model": model, "project": PROJECTS[n // 3 % 3]}
     usage |= {"member": MEMBERS[n % 2], "input_tokens": 100 * n, "output_tokens": n}
+    usage |= {"cached_tokens": 3 * n} if n % 10 == 1 else {}
     return {"amount": 10 + n, "task_id": f"task-{n}", "description": f"Write page {n}", "usage": usage}
 
 

@@ -47,7 +47,8 @@ def test_the_totals_are_those_of_the_api(visit: Visit, service: Service, used: s
     found = service.get(f"/v1/accounts/{used}/usage", **asked).json()
     sums = found["totals"]
     figures = page.locator("[data-part=totals] .figure").all_inner_texts()
-    tokens = sums["input_tokens"] + sums["output_tokens"]
+    tokens = sums["input_tokens"] + sums["output_tokens"] + sums["cached_tokens"]
+    assert 0 < sums["cached_tokens"] < tokens
     assert figures == [f"{number:,}" for number in (sums["credits"], sums["count"], tokens)]
     legend = page.locator("[data-part=pictures] section").first.locator(".legend li").all_inner_texts()
     [groups] = [bucket["groups"] for bucket in found["buckets"]]
@@ -188,7 +189,7 @@ def test_the_file_is_what_the_table_shows(visit: Visit, used: str, tmp_path: Pat
     download.value.save_as(tmp_path / "usage.csv")
     with (tmp_path / "usage.csv").open(newline="") as file:
         head, *lines = csv.reader(file)
-    assert head[-2:] == ["credits", "balance"]
+    assert head[-3:] == ["credits", "balance", "cached_tokens"]
     shown = rows(page)
     while page.get_by_role("link", name="Next page").count():
         first = shown[-1]
@@ -207,7 +208,8 @@ def as_shown(line: list[str]) -> list[str]:
     months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
     day = f"{int(moment[3])} {months[int(moment[2]) - 1]} {moment[1]}, {moment[4]}"
     said = description if what.startswith("Credits used") else f"{what} {description}".strip()
-    *tokens, credits, balance = (f"{int(number):,}" if number else "" for number in numbers)
+    *tokens, credits, balance, cached = (f"{int(number):,}" if number else "" for number in numbers)
+    said += f" {cached} cached tokens" if cached else ""
     signed = credits.replace("-", "−") if credits.startswith("-") else f"+{credits}"
     return [day, task, said, project, model, *tokens, signed, balance]
 

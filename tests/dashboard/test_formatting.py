@@ -215,6 +215,8 @@ def test_any_header_leads_to_a_language(header: str) -> None:
         ({"input_tokens": 0}, (0, None, 0)),
         ({"output_tokens": 7}, (None, 7, 7)),
         ({"input_tokens": 5, "output_tokens": 7}, (5, 7, 12)),
+        ({"input_tokens": 5, "output_tokens": 7, "cached_tokens": 30}, (5, 7, 42)),
+        ({"cached_tokens": 30}, (None, None, 30)),
     ],
 )
 def test_tokens_are_those_that_were_said(usage: Any, counted: tuple[int | None, ...]) -> None:

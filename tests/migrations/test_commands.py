@@ -21,7 +21,7 @@ from tests.service import running_service
 
 SINCE = {
     "history": ("entries.usage",),
-    "usage": ("usage.uncollected",),
+    "usage": ("usage.uncollected", "usage.cached_tokens"),
     "balances": (
         *("accounts.successor", "grants.sent", "grants.from_account_id", "grants.from_grant_id"),
         *("grants.coming", "grants.effective_at"),

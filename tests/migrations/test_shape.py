@@ -76,6 +76,7 @@ MISSING = [
     "projections/0003_made_by_the_owner.sql",
     "projections/0004_builds_of_wide_rows.sql",
     "projections/0005_builds_that_measure_nothing.sql",
+    "projections/0006_builds_without_cached_tokens.sql",
 ]
 """The migrations that came after the dump."""
 

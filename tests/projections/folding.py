@@ -21,7 +21,7 @@ Tables = dict[str, dict[Key, Row]]
 
 PLACES = ("coming", "remaining", "held", "spent", "lapsed", "voided", "sent")
 WHERE_IT_WENT = {"returned": "remaining", "lapsed": "lapsed", "cancelled": "voided"}
-MEASURES = ("credits", "input_tokens", "output_tokens", "uncollected")
+MEASURES = ("credits", "input_tokens", "output_tokens", "cached_tokens", "uncollected")
 DIMENSIONS = ("provider", "model", "project", "member", "metric", "key", "agent")
 COLUMNS = {
     "grant": "granted",
@@ -465,7 +465,7 @@ def _add_usage(tables: Tables, told: Told) -> None:
         row["credits"] += sign * event.amount
         row["count"] += sign
         row["uncollected"] += sign * (event.uncollected or 0)
-        for tokens in ("input_tokens", "output_tokens"):
+        for tokens in ("input_tokens", "output_tokens", "cached_tokens"):
             row[tokens] += sign * int(usage.get(tokens, 0))
 
 

@@ -59,7 +59,7 @@ def rows_to_compare(connection: psycopg.Connection[Any], projections: Sequence[P
         return found
     names = {key: tuple(row[name] for name in DIMENSIONS) for key, row in found["usage.groups"].items()}
     assert len(set(names.values())) == len(names), "a group has two names"
-    measures = ("width", "credits", "input_tokens", "output_tokens", "uncollected", "count")
+    measures = ("width", "credits", "input_tokens", "output_tokens", "cached_tokens", "uncollected", "count")
     found["usage.usage"] = {
         (account_id, width, bucket, *names[group_id,]): {measure: row[measure] for measure in measures}
         for (account_id, width, bucket, group_id), row in found.get("usage.usage", {}).items()

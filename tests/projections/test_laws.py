@@ -59,7 +59,8 @@ def test_sums_may_outgrow_a_bigint(bench: Bench) -> None:
     """The largest amount again and again, in one quarter of an hour and one group, in one batch and in many."""
     journal = Journal()
     journal.carry_out(OpenAccount(ACCOUNT_ID, MAX_AMOUNT))
-    usage: dict[str, str | int] = {"model": "m", "input_tokens": MAX_AMOUNT, "output_tokens": MAX_AMOUNT}
+    tokens = dict.fromkeys(("input_tokens", "output_tokens", "cached_tokens"), MAX_AMOUNT)
+    usage: dict[str, str | int] = {"model": "m", **tokens}
     for _ in range(2**63 // MAX_AMOUNT + 1):
         (deducted,) = journal.carry_out(DeductCredits(ACCOUNT_ID, MAX_AMOUNT, usage=usage))
         assert isinstance(deducted, CreditsDeducted)

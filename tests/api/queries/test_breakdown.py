@@ -28,7 +28,8 @@ PERIODS = [
     Period(FIRST + 20 * DAY, FIRST + 50 * DAY, ZoneInfo("Europe/Berlin")),
     Period(FIRST - 9 * DAY, FIRST - 8 * DAY, ZoneInfo("UTC")),
 ]
-MEASURES = ["credits", "input_tokens", "output_tokens", "count"]
+TOKENS = ["input_tokens", "output_tokens", "cached_tokens"]
+MEASURES = ["credits", *TOKENS, "count"]
 OTHER = "all others"
 
 
@@ -56,7 +57,7 @@ def said(name: str) -> Callable[[Json], Any]:
 
 def sums(entries: Iterable[Json]) -> Json:
     listed = list(entries)
-    tokens = {name: sum(said(name)(one) or 0 for one in listed) for name in ("input_tokens", "output_tokens")}
+    tokens = {name: sum(said(name)(one) or 0 for one in listed) for name in TOKENS}
     return {"credits": -sum(one["credits"] for one in listed), **tokens, "count": len(listed)}
 
 

@@ -304,8 +304,9 @@ def test_an_unknown_account_has_no_days_and_no_usage(service: Service) -> None:
 
 # Usage --------------------------------------------------------------------------------------------------------
 
+TOKENS = ("input_tokens", "output_tokens", "cached_tokens")
 MEASURES = [
-    *("credits", "input_tokens", "output_tokens", "count"),
+    *("credits", *TOKENS, "count"),
     *("quantity", "failures", "timed", "duration_ms"),
 ]
 Key = tuple[str | None, ...]
@@ -323,7 +324,7 @@ def used(events: Iterable[Json], by: list[str]) -> dict[Key, Json]:
 
 def _used(events: list[Json]) -> Json:
     said = [event["data"].get("usage", {}) for event in events]
-    tokens = {name: sum(usage.get(name, 0) for usage in said) for name in ("input_tokens", "output_tokens")}
+    tokens = {name: sum(usage.get(name, 0) for usage in said) for name in TOKENS}
     credits = sum(event["data"]["amount"] for event in events)
     return {"credits": credits, **tokens, "count": len(events), **measured(events)}
 
@@ -479,7 +480,8 @@ def test_sums_beyond_64_bits_are_exact(service: Service) -> None:
     account = service.open_account(permanent=0)
     commands: list[Json] = []
     for _ in range(times):
-        words = {"input_tokens": largest, "model": "m", "quantity": largest, "duration_ms": largest}
+        words: Json = dict.fromkeys(("input_tokens", "cached_tokens", "quantity", "duration_ms"), largest)
+        words["model"] = "m"
         commands.append({"op": "grant", "account_id": account, "kind": "permanent", "amount": largest})
         commands.append({"op": "deduct", "account_id": account, "amount": largest, "usage": words})
     for n, command in enumerate(commands):
@@ -491,7 +493,10 @@ def test_sums_beyond_64_bits_are_exact(service: Service) -> None:
     totals = daily(service, account, **asked)["totals"]
     assert (totals["granted"], totals["deducted"], totals["closing_balance"]) == (times * largest, times * largest, 0)
     found = usage(service, account, ["model"], **asked)["totals"]
-    sums_ = {"credits": times * largest, "input_tokens": times * largest, "output_tokens": 0, "count": times}
+    sums_ = dict.fromkeys(("credits", "input_tokens", "cached_tokens"), times * largest) | {
+        "output_tokens": 0,
+        "count": times,
+    }
     assert {name: found[name] for name in sums_} == sums_
     assert found["duration_ms"] == found["quantity"] == times * largest
     everybody = service.get("/v1/statistics", **asked)

@@ -422,7 +422,7 @@ async def test_rows_of_no_account_are_found_among_all(database: str, ledger: Led
     run(
         database,
         f"INSERT INTO projection_history.entry_rows {_ENTRY}",
-        "INSERT INTO projection_usage.usage_rows SELECT 77, bucket, count, width, group_id, 0, 0, 0, 0"
+        "INSERT INTO projection_usage.usage_rows SELECT 77, bucket, count, width, group_id, 0, 0, 0, 0, 0"
         " FROM projection_usage.usage_rows LIMIT 1",
     )
     async with await connect(database) as connection:

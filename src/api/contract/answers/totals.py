@@ -82,6 +82,7 @@ class UsageSums(TypedDict):
     credits: int
     input_tokens: int
     output_tokens: int
+    cached_tokens: Annotated[int, Field(description="read from a cache, and not among the input tokens")]
     uncollected: Annotated[int, Field(description="credits that were asked for and not available")]
     count: int
 

@@ -51,10 +51,10 @@ def task_and_origin(entry: Mapping[str, Any]) -> str:
 
 
 def token_counts(entry: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
-    """Input tokens, output tokens and their sum; None for what the caller did not give."""
+    """Input tokens, output tokens, and all tokens with those from a cache; None for what the caller did not give."""
     usage = entry["usage"] or {}
     inputs, outputs = usage.get("input_tokens"), usage.get("output_tokens")
-    known = [count for count in (inputs, outputs) if count is not None]
+    known = [count for count in (inputs, outputs, usage.get("cached_tokens")) if count is not None]
     return inputs, outputs, sum(known) if known else None
 
 

@@ -43,7 +43,7 @@ _SORTS: Mapping[str, Any] = {
 }
 _COLUMNS = (
     *("date", "task", "what", "description", "project", "model", "input_tokens", "output_tokens", "total_tokens"),
-    *("credits", "balance"),
+    *("credits", "balance", "cached_tokens"),
 )
 
 
@@ -174,4 +174,5 @@ def _csv_row(entry: Entry, formatter: Formatter) -> list[Any]:
         *entry_labels.token_counts(entry),
         entry["credits"],
         entry["balance_after"],
+        usage.get("cached_tokens"),
     ]

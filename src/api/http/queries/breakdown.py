@@ -101,6 +101,7 @@ def _fields(sums: Sums) -> UsageSums:
         "credits": sums.credits,
         "input_tokens": sums.input_tokens,
         "output_tokens": sums.output_tokens,
+        "cached_tokens": sums.cached_tokens,
         "uncollected": sums.uncollected,
         "count": sums.deductions,
     }

@@ -250,6 +250,7 @@ def _sums(rows: Sequence[Used]) -> MeasuredSums:
         "credits": sum(row.credits for row in rows),
         "input_tokens": sum(row.input_tokens for row in rows),
         "output_tokens": sum(row.output_tokens for row in rows),
+        "cached_tokens": sum(row.cached_tokens for row in rows),
         "uncollected": sum(row.uncollected for row in rows),
         "count": deductions,
     }

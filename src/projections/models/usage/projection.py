@@ -24,8 +24,8 @@ from ledger.postgres.arrays import bigints, integers, moments, numerics, texts
 from projections.models.measured import METERED, is_measured, measured_in
 from projections.models.projection import Projection, Table, Write
 
-MEASURES = ("credits", "input_tokens", "output_tokens", "uncollected")
-_UNCOLLECTED, _COUNT = 3, 4
+MEASURES = ("credits", "input_tokens", "output_tokens", "cached_tokens", "uncollected")
+_CACHED, _UNCOLLECTED, _COUNT = 3, 4, 5
 
 QUARTER = 15
 """The width of a bucket, in minutes."""
@@ -65,12 +65,14 @@ class _Found:
         usage: Mapping[str, Any] = event.usage or _NOTHING
         sums = self.sums.get(key)
         if sums is None:
-            sums = self.sums[key] = [0, 0, 0, 0, 0]
+            sums = self.sums[key] = [0, 0, 0, 0, 0, 0]
             self.groups[key[-1]] = group_id(key[-1])
         sums[0] += sign * event.amount
         sums[1] += sign * usage.get("input_tokens", 0)
         sums[2] += sign * usage.get("output_tokens", 0)
         sums[_COUNT] += sign
+        if "cached_tokens" in usage:
+            sums[_CACHED] += sign * usage["cached_tokens"]
         if event.uncollected is not None:
             sums[_UNCOLLECTED] += sign * event.uncollected
         if is_measured(usage):
@@ -175,7 +177,7 @@ def _keys(keys: Sequence[_Key], groups: Mapping[Group, str]) -> dict[str, Any]:
 
 USAGE = Projection(
     "usage",
-    version=4,
+    version=5,
     tables=(
         Table("usage", ("account_id", "width", "bucket", "group_id")),
         Table("usage_measured", ("account_id", "width", "bucket", "group_id", "slot")),

@@ -23,6 +23,7 @@ class Used(NamedTuple):
     credits: int
     input_tokens: int
     output_tokens: int
+    cached_tokens: int
     uncollected: int
     deductions: int
     measured: Measured
@@ -47,6 +48,7 @@ async def used(
             int(row["credits"]),
             int(row["input_tokens"]),
             int(row["output_tokens"]),
+            int(row["cached_tokens"]),
             int(row["uncollected"]),
             int(row["count"]),
             _measured(row["slots"], row["counts"], row["totals"]) if row["slots"] else Measured(),
@@ -87,6 +89,7 @@ class Sums(NamedTuple):
     credits: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
     uncollected: int = 0
     deductions: int = 0
 

@@ -27,6 +27,7 @@ CREATE TABLE usage_rows (
     credits       numeric NOT NULL,
     input_tokens  numeric NOT NULL,
     output_tokens numeric NOT NULL,
+    cached_tokens numeric NOT NULL,
     uncollected   numeric NOT NULL,
     PRIMARY KEY (account, width, bucket, group_id)
 ) WITH (fillfactor = 90);
@@ -45,8 +46,8 @@ CREATE TABLE measured_rows (
 
 -- name: views
 CREATE VIEW usage AS
-SELECT a.account_id, u.width, u.bucket, u.group_id, u.credits, u.input_tokens, u.output_tokens, u.uncollected,
-       u.count
+SELECT a.account_id, u.width, u.bucket, u.group_id, u.credits, u.input_tokens, u.output_tokens, u.cached_tokens,
+       u.uncollected, u.count
 FROM usage_rows AS u JOIN usage_accounts AS a ON a.number = u.account;
 CREATE VIEW usage_measured AS
 SELECT a.account_id, m.width, m.bucket, m.group_id, m.slot, m.count, m.total
@@ -71,23 +72,26 @@ WITH known AS MATERIALIZED (
     FROM unnest(%(accounts)s::text[]) WITH ORDINALITY AS named (account_id, place)
 ), given AS MATERIALIZED (
     SELECT g.width, known.numbers[g.whose] AS account, g.bucket, g.group_id::uuid AS group_id, g.credits, g.input_tokens,
-           g.output_tokens, g.uncollected, g.count
+           g.output_tokens, g.cached_tokens, g.uncollected, g.count
     FROM unnest(
         %(whose)s::bigint[], %(widths)s::integer[], %(buckets)s::timestamptz[], %(group_ids)s::text[],
-        %(credits)s::numeric[], %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(uncollected)s::numeric[],
-        %(counts)s::bigint[]
-    ) AS g (whose, width, bucket, group_id, credits, input_tokens, output_tokens, uncollected, count), known
+        %(credits)s::numeric[], %(input_tokens)s::numeric[], %(output_tokens)s::numeric[], %(cached_tokens)s::numeric[],
+        %(uncollected)s::numeric[], %(counts)s::bigint[]
+    ) AS g (whose, width, bucket, group_id, credits, input_tokens, output_tokens, cached_tokens, uncollected, count), known
 )
-INSERT INTO usage_rows AS u (width, account, bucket, group_id, credits, input_tokens, output_tokens, uncollected, count)
+INSERT INTO usage_rows AS u (
+    width, account, bucket, group_id, credits, input_tokens, output_tokens, cached_tokens, uncollected, count
+)
 SELECT * FROM given
 UNION ALL
 SELECT 4 * width, account, date_bin('1 hour', bucket, 'epoch'::timestamptz), group_id, sum(credits),
-       sum(input_tokens), sum(output_tokens), sum(uncollected), sum(count)
+       sum(input_tokens), sum(output_tokens), sum(cached_tokens), sum(uncollected), sum(count)
 FROM given GROUP BY 1, 2, 3, 4
 ON CONFLICT (account, width, bucket, group_id) DO UPDATE SET
     credits = u.credits + excluded.credits,
     input_tokens = u.input_tokens + excluded.input_tokens,
     output_tokens = u.output_tokens + excluded.output_tokens,
+    cached_tokens = u.cached_tokens + excluded.cached_tokens,
     uncollected = u.uncollected + excluded.uncollected,
     count = u.count + excluded.count;
 
@@ -132,11 +136,12 @@ WITH piece AS MATERIALIZED (
            ] AS key
     FROM projection_usage.groups
 ), found AS MATERIALIZED (
-    SELECT piece.place, named.key, u.credits, u.input_tokens, u.output_tokens, u.uncollected, u.count
+    SELECT piece.place, named.key, u.credits, u.input_tokens, u.output_tokens, u.cached_tokens, u.uncollected, u.count
     FROM piece
     CROSS JOIN LATERAL (
         SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
-               sum(output_tokens) AS output_tokens, sum(uncollected) AS uncollected, sum(count) AS count
+               sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens,
+               sum(uncollected) AS uncollected, sum(count) AS count
         FROM projection_usage.usage_rows
         WHERE account = (SELECT number FROM projection_usage.usage_accounts WHERE account_id = %(account)s)
           AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
@@ -165,7 +170,7 @@ WITH piece AS MATERIALIZED (
     GROUP BY key
 ), shown AS (
     SELECT place, rank, sum(credits) AS credits, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
-           sum(uncollected) AS uncollected, sum(count) AS count
+           sum(cached_tokens) AS cached_tokens, sum(uncollected) AS uncollected, sum(count) AS count
     FROM found JOIN ranked USING (key)
     GROUP BY place, rank
     HAVING sum(count) <> 0
@@ -181,7 +186,8 @@ WITH piece AS MATERIALIZED (
 )
 SELECT place, rank, (SELECT key FROM ranked AS r WHERE r.rank = both_.rank AND rank <= %(limit)s) AS key,
        coalesce(credits, 0) AS credits, coalesce(input_tokens, 0) AS input_tokens,
-       coalesce(output_tokens, 0) AS output_tokens, coalesce(uncollected, 0) AS uncollected, coalesce(count, 0) AS count, slots, counts, totals
+       coalesce(output_tokens, 0) AS output_tokens, coalesce(cached_tokens, 0) AS cached_tokens,
+       coalesce(uncollected, 0) AS uncollected, coalesce(count, 0) AS count, slots, counts, totals
 FROM (shown FULL JOIN measured USING (place, rank)) AS both_
 ORDER BY place, rank;
 
@@ -227,7 +233,8 @@ WITH daily AS MATERIALIZED (
          AS piece (day, starts, ends, width)
     CROSS JOIN LATERAL (
         SELECT group_id, sum(credits) AS credits, sum(input_tokens) AS input_tokens,
-               sum(output_tokens) AS output_tokens, sum(uncollected) AS uncollected, sum(count) AS count
+               sum(output_tokens) AS output_tokens, sum(cached_tokens) AS cached_tokens,
+               sum(uncollected) AS uncollected, sum(count) AS count
         FROM projection_usage.usage_rows
         WHERE account = (SELECT number FROM projection_usage.usage_accounts WHERE account_id = %(account)s)
           AND width = piece.width AND bucket >= piece.starts AND bucket < piece.ends
@@ -252,8 +259,8 @@ WITH daily AS MATERIALIZED (
                 WHEN grouping(member) = 0 THEN 'member'
                 ELSE 'all' END AS sums_by,
            day, series, coalesce(provider, model, project, member) AS name, sum(credits) AS credits,
-           sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(uncollected) AS uncollected,
-           sum(count) AS count
+           sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+           sum(cached_tokens) AS cached_tokens, sum(uncollected) AS uncollected, sum(count) AS count
     FROM daily JOIN ranked USING (group_id)
     GROUP BY GROUPING SETS ((), (provider), (model), (project), (member), (project, series), (day, series))
 ), named AS (
@@ -261,7 +268,7 @@ WITH daily AS MATERIALIZED (
 ), placed AS (
     SELECT *, dense_rank() OVER (PARTITION BY sums_by ORDER BY credits_of_name DESC, name) AS rank FROM named
 )
-SELECT sums_by, day, series, name, credits, input_tokens, output_tokens, uncollected, count
+SELECT sums_by, day, series, name, credits, input_tokens, output_tokens, cached_tokens, uncollected, count
 FROM placed
 WHERE rank <= %(limit)s AND count > 0
 ORDER BY sums_by, rank, day, series;
