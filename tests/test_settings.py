@@ -24,7 +24,7 @@ from api.runtime.settings import (
     variable,
 )
 from billing.calls.access import Access
-from billing.calls.known_calls import CALLED
+from billing.calls.known_calls import CALLED, INVOICED
 from ledger.postgres.roles import with_service_role
 from tests.commands import command
 
@@ -413,6 +413,21 @@ def test_an_api_key_of_lemon_squeezy_needs_a_store(monkeypatch: pytest.MonkeyPat
     assert load_settings().accesses == {"lemonsqueezy": Access("lsq_1", store="7")}
 
 
+def test_those_that_are_asked_about_invoices_alone_are_called_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().invoice_accesses == {}
+    monkeypatch.setenv("CREDIT_LEDGER_PADDLE_API_KEY", "pdl_live_1")
+    monkeypatch.setenv("CREDIT_LEDGER_POLAR_API_KEY", "polar_oat_1")
+    monkeypatch.setenv("CREDIT_LEDGER_POLAR_API_URL", "https://sandbox-api.polar.sh")
+    found = load_settings()
+    polar = Access("polar_oat_1", "https://sandbox-api.polar.sh")
+    assert found.invoice_accesses == {"paddle": Access("pdl_live_1"), "polar": polar}
+    assert found.accesses == {}
+    monkeypatch.setenv("CREDIT_LEDGER_POLAR_API_KEY", "polar s3cret")
+    with pytest.raises(WrongSetting, match="CREDIT_LEDGER_POLAR_API_KEY") as refused:
+        load_settings()
+    assert "s3cr" not in str(refused.value)
+
+
 def test_a_mail_server_needs_a_sender_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDIT_LEDGER_SMTP_URL", "smtp://ada:s3cret@mail.example/inbox")
     with pytest.raises(WrongSetting, match=r"^CREDIT_LEDGER_SMTP_URL is not usable .* must be the server") as raised:
@@ -458,7 +473,7 @@ def test_origins_are_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_every_secret_setting_may_be_in_a_file() -> None:
     webhooks = [f"{name}_webhook_secret" for name in ("dodo", "lemonsqueezy", "paddle", "polar", "stripe")]
-    of_providers = [*webhooks, *(f"{name}_api_key" for name in CALLED)]
+    of_providers = [*webhooks, *(f"{name}_api_key" for name in (*CALLED, *INVOICED))]
     of_people = ["smtp_url", "oidc_client_secret"]
     assert sorted(secret_settings()) == sorted([*of_providers, "database_url", "owner_url", "admin_key", *of_people])
     text = MANUAL.read_text()

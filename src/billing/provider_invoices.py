@@ -6,7 +6,7 @@ The address that a provider said in a webhook is among the facts. Where there is
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from billing.calls.calls import Calls, ProviderCannot
+from billing.calls.calls import InvoiceCalls, ProviderCannot
 from billing.known_facts import rows
 from ledger.domain.errors import shown
 from ledger.postgres.named_sql import queries
@@ -35,7 +35,7 @@ class Paid(NamedTuple):
 class ProviderInvoices:
     """The invoices of payments. `calls` are those to the providers, by name."""
 
-    def __init__(self, ledger: Ledger, calls: Mapping[str, Calls]) -> None:
+    def __init__(self, ledger: Ledger, calls: Mapping[str, InvoiceCalls]) -> None:
         self._ledger = ledger
         self._calls = calls
 

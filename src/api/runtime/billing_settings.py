@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from billing.calls.access import Access
-from billing.calls.known_calls import CALLED
+from billing.calls.known_calls import CALLED, INVOICED
 from billing.known_providers import PROVIDERS
 
 Mode = Literal["live", "test"]
@@ -19,6 +19,7 @@ _CALLED = (
     "; with it, the service makes checkouts and changes subscriptions there, and reads every day what its webhooks did "
     "not say"
 )
+_INVOICED = "; with it, the service finds the invoices of payments there, and asks for nothing else"
 _INSTEAD = "another address of the API of {}, for trials: https://..., or http:// on this machine"
 
 
@@ -58,8 +59,22 @@ class BillingSettings(BaseSettings):
         description="the secret of the notification destination at Paddle, pdl_ntfset_...; several, divided by commas, "
         "while one is replaced",
     )
+    paddle_api_key: SecretStr | None = Field(
+        None, description="an API key of Paddle with the permission transaction.read" + _INVOICED
+    )
+    paddle_api_url: str | None = Field(None, pattern=_API, max_length=2_000, description=_INSTEAD.format("Paddle"))
     polar_webhook_secret: SecretStr | None = Field(
         None, description="the secret of the webhook at Polar; several, divided by commas, while one is replaced"
+    )
+    polar_api_key: SecretStr | None = Field(
+        None, description="an organization access token of Polar with the scope orders:read" + _INVOICED
+    )
+    polar_api_url: str | None = Field(
+        None,
+        pattern=_API,
+        max_length=2_000,
+        description="another address of the API of Polar, such as that of its sandbox: https://..., or http:// on this "
+        "machine",
     )
     stripe_webhook_secret: SecretStr | None = Field(
         None,
@@ -90,7 +105,7 @@ class BillingSettings(BaseSettings):
         90, ge=1, le=3_650, description="days after which what providers sent is dropped; what came of it stays"
     )
 
-    @field_validator(*(f"{name}_api_key" for name in CALLED))
+    @field_validator(*(f"{name}_api_key" for name in (*CALLED, *INVOICED)))
     @classmethod
     def _is_api_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"[!-~]{1,1000}", value.get_secret_value()):
@@ -133,6 +148,16 @@ class BillingSettings(BaseSettings):
                 self.modes[name] == "test",
                 getattr(self, f"{name}_store", None),
             )
+            for name, key in keys.items()
+            if key is not None
+        }
+
+    @property
+    def invoice_accesses(self) -> dict[str, Access]:
+        """How each provider is called that has an API key and is asked about invoices alone."""
+        keys = {name: getattr(self, f"{name}_api_key") for name in INVOICED}
+        return {
+            name: Access(key.get_secret_value(), getattr(self, f"{name}_api_url"))
             for name, key in keys.items()
             if key is not None
         }

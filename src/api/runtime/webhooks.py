@@ -10,7 +10,7 @@ from api.http import metrics
 from api.http.billing.receiving import WebhookEntrance
 from api.runtime.settings import Settings
 from billing.calls.calls import Calls
-from billing.calls.known_calls import calls_of
+from billing.calls.known_calls import calls_of, invoice_calls_of
 from billing.changes.changing import Changing
 from billing.changes.held_changes import HeldChanges
 from billing.checkouts.checkouts import Checkouts
@@ -71,7 +71,8 @@ class Webhooks:
         self._reconciler = Reconciler(inbox, conninfo, sources_of(settings), ledger.clock, self._biller.arrived.set)
         self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
         self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
-        self.invoices = ProviderInvoices(ledger, self.calls)
+        of_invoices = invoice_calls_of(settings.invoice_accesses)
+        self.invoices = ProviderInvoices(ledger, {**self.calls, **of_invoices})
 
     @property
     def parts(

@@ -73,14 +73,22 @@ class Changed:
     page: HostedPage | None = None
 
 
-class Calls(Protocol):
+class InvoiceCalls(Protocol):
+    """What a payment provider is asked about invoices. Raises ProviderFailed."""
+
+    provider: ClassVar[str]
+
+    async def invoice(self, payment_id: str) -> str | None:
+        """The address of the invoice that the provider wrote for a payment, as it is good now; None: it has none."""
+
+
+class Calls(InvoiceCalls, Protocol):
     """The calls to one payment provider. All raise ProviderFailed and ProviderCannot.
 
     A `key` is the caller's: a call that is made again with the same key is carried out once, where the provider knows
     such keys; where it does not, the call is one that comes to the same a second time.
     """
 
-    provider: ClassVar[str]
     schedules: ClassVar[bool]
     """Whether the provider keeps a change until the end of the period. If not, it is asked for near the end."""
 
@@ -107,9 +115,6 @@ class Calls(Protocol):
 
     async def again(self, subscription_id: str) -> tuple[Delivery, ...]:
         """What the provider says about a subscription and its payments now."""
-
-    async def invoice(self, payment_id: str) -> str | None:
-        """The address of the invoice that the provider wrote for a payment, as it is good now; None: it has none."""
 
     def since(self, at: datetime) -> AsyncIterator[Delivery]:
         """What has happened at the provider since a moment, as far back as it tells."""

@@ -31,11 +31,13 @@ PAUSES = (5.0, 15.0, 30.0, 30.0)
 LARGEST_ANSWER = 8 * 1024 * 1024
 """Bytes of an answer that are read. A page of a hundred events has about a tenth."""
 _LONGEST_MESSAGE = 200
-_MESSAGES = ("error.message", "errors.0.detail", "errors.0.title", "message", "error")
+_MESSAGES = ("error.message", "error.detail", "errors.0.detail", "errors.0.title", "message", "detail", "error")
 """Where providers say what was wrong."""
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each call, with the ids in its address
 _TOO_OFTEN = 429
+NOT_FOUND = 404
+_NOTHING = (b"", b"null")
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Pairs = Sequence[tuple[str, str]]
 
@@ -79,7 +81,7 @@ class Api:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make a call. An answer without a body has an empty object. Raises ProviderFailed."""
+        """Make a call. An answer without a body, or with null, has an empty object. Raises ProviderFailed."""
         began = monotonic()
         try:
             async with (
@@ -105,10 +107,19 @@ class Api:
             try:
                 return await self.call("GET", path, query=query)
             except ProviderFailed as error:
-                if error.facts.get("provider_status") != _TOO_OFTEN:
+                if status_of(error) != _TOO_OFTEN:
                     raise
             await asyncio.sleep(pause)
         return await self.call("GET", path, query=query)
+
+    async def find(self, path: str, query: Pairs = ()) -> Answer | None:
+        """Read something that may not be there: None where the provider says that it is not. Raises ProviderFailed."""
+        try:
+            return await self.call("GET", path, query=query)
+        except ProviderFailed as error:
+            if status_of(error) != NOT_FOUND:
+                raise
+        return None
 
     async def _content(self, response: httpx.Response) -> bytes:
         found = bytearray()
@@ -120,7 +131,7 @@ class Api:
 
     def _payload(self, response: httpx.Response, content: bytes) -> Payload:
         try:
-            payload = parsed(content or b"{}")
+            payload = parsed(b"{}" if content in _NOTHING else content)
         except Incomplete:
             payload = None
         if not response.is_success:
@@ -158,6 +169,11 @@ class Api:
         """A text of the provider on one line, cut short, and without the key if it repeats that."""
         line = " ".join(text.replace(self._key, "[key]").split())
         return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
+
+
+def status_of(error: ProviderFailed) -> object:
+    """The status of the answer with which a call failed; None where there was no answer."""
+    return error.facts.get("provider_status")
 
 
 @cache

@@ -26,24 +26,30 @@ KEPT = "https://live.dodopayments.com/invoices/payments/pay_1"
 
 @pytest.fixture(scope="module")
 def remote() -> Iterator[ProviderServer]:
-    """Lemon Squeezy, which has an order and an invoice."""
+    """Lemon Squeezy, which has an order and an invoice, and Paddle and Polar, which have one invoice each."""
     with provider_server() as server:
         for path, name in (("orders/7", "receipt"), ("subscription-invoices/7", "invoice_url")):
             server.answers["GET", f"/v1/{path}"] = {"data": {"attributes": {"urls": {name: f"{SIGNED}&{name}"}}}}
         server.answers["GET", "/v1/orders/8"] = {"data": {"attributes": {"urls": {"receipt": None}}}}
         server.answers["GET", "/v1/orders/9"] = Raw(500, b"{}")
+        server.answers["GET", "/transactions/txn_7/invoice"] = {"data": {"url": f"{SIGNED}&txn_7"}}
+        server.answers["GET", "/v1/orders/o-7/invoice"] = {"url": f"{SIGNED}&o-7"}
         yield server
 
 
 @pytest.fixture(scope="module")
 def sold(servers: TestServers, remote: ProviderServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that calls Lemon Squeezy, hears of Dodo Payments, and knows nothing of the others."""
+    """A service that calls Lemon Squeezy, Paddle and Polar, hears of Dodo Payments, and knows nothing of the others."""
     server = servers.get("embedded")
     assert server is not None
     settings = {
         "CREDIT_LEDGER_LEMONSQUEEZY_API_KEY": "lsq_1",
         "CREDIT_LEDGER_LEMONSQUEEZY_STORE": "7",
         "CREDIT_LEDGER_LEMONSQUEEZY_API_URL": remote.url,
+        "CREDIT_LEDGER_PADDLE_API_KEY": "pdl_live_1",
+        "CREDIT_LEDGER_PADDLE_API_URL": remote.url,
+        "CREDIT_LEDGER_POLAR_API_KEY": "polar_oat_1",
+        "CREDIT_LEDGER_POLAR_API_URL": remote.url,
         "CREDIT_LEDGER_DODO_WEBHOOK_SECRET": SECRETS["dodo"],
     }
     folder = tmp_path_factory.mktemp("invoices")
@@ -84,9 +90,25 @@ def test_the_provider_is_asked_and_what_it_does_not_say_is_told(sold: Service) -
         assert refused(answer, status, code)
 
 
+def test_paddle_and_polar_are_asked_and_the_page_leads_there(sold: Service) -> None:
+    account = sold.open_account()
+    for provider, own_id in (("paddle", "txn_7"), ("polar", "o-7")):
+        position = paid(sold, account, provider, f"{provider}:{own_id}")
+        answer = invoice(sold, account, f"{provider}:{own_id}", min_position=position)
+        assert (answer.json()["provider"], answer.json()["url"]) == (provider, f"{SIGNED}&{own_id}")
+    position = paid(sold, account, "paddle", "paddle:txn_8")
+    assert refused(invoice(sold, account, "paddle:txn_8", min_position=position), 501, "provider_cannot")
+    with closing(operator(sold)) as browser:
+        page = browser.get(f"{ROOT}/accounts/{account}/billing").text
+        assert (page.count("Invoice of Paddle</a>"), page.count("Invoice of Polar</a>")) == (2, 1)
+        path = f"{ROOT}/accounts/{account}/payments/polar:o-7/invoice?provider=polar"
+        answer = browser.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{SIGNED}&o-7")
+
+
 def test_nobody_can_be_asked(sold: Service) -> None:
     account = sold.open_account()
-    for provider in ("paddle", "polar", "stripe", "manual"):
+    for provider in ("dodo", "stripe", "manual"):
         position = paid(sold, account, provider, f"pay-{provider}")
         assert refused(invoice(sold, account, f"pay-{provider}", min_position=position), 501, "provider_cannot")
     position = paid(sold, account, "paddle", "pay-failed", status="failed")
@@ -119,11 +141,10 @@ def test_what_a_webhook_said_is_linked_by_the_receipt_and_the_page(sold: Service
     position = paid(sold, account, "stripe", "other-stripe")
     other = sold.get(f"/v1/accounts/{account}/payments/other-stripe/receipt.pdf", min_position=position)
     assert "link" not in other.headers
-    paid(sold, account, "paddle", "other-paddle")
+    paid(sold, account, "dodo", "other-dodo")
     with closing(operator(sold)) as browser:
         page = browser.get(f"{ROOT}/accounts/{account}/billing").text
-        assert page.count("Invoice of Dodo Payments</a>") == 1
-        assert "Invoice of Paddle" not in page, "nobody knows where it is"
+        assert page.count("Invoice of Dodo Payments</a>") == 1, "nobody knows where the other one is"
         path = f"{ROOT}/accounts/{account}/payments/{payment_id}/invoice?provider=dodo"
         answer = browser.get(path, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, KEPT)

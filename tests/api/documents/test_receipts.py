@@ -148,7 +148,9 @@ def test_the_buyer_is_who_they_were_when_they_paid(selling: Service) -> None:
 def test_a_merchant_of_record_writes_the_invoice(selling: Service) -> None:
     account = opened(selling)
     position = paid(selling, account, "lemonsqueezy")
-    assert "Lemon Squeezy is the merchant of record" in text_of(receipt(selling, account, position).content)
+    text = text_of(receipt(selling, account, position).content)
+    assert "Lemon Squeezy is the merchant of record" in text
+    assert "The invoice is had from Lemon Squeezy: its mail about this purchase leads there." in text
 
 
 def test_the_same_bytes_and_not_again_for_who_has_them(selling: Service) -> None:

@@ -28,6 +28,15 @@ FAILURES: dict[str, tuple[Raw, str]] = {
     "Stripe's": (said(402, {"error": {"message": "Your card was declined."}}), "answered 402: Your card was declined."),
     "Dodo's": (said(422, {"code": "X", "message": "no such product"}), "answered 422: no such product."),
     "Lemon Squeezy's": (said(404, {"errors": [{"title": "Not Found", "detail": "gone"}]}), "answered 404: gone."),
+    "Paddle's": (
+        said(403, {"error": {"code": "forbidden", "detail": "no permission"}}),
+        "answered 403: no permission.",
+    ),
+    "Polar's": (
+        said(422, {"error": "MissingBilling", "detail": "a name is required"}),
+        "answered 422: a name is required.",
+    ),
+    "Polar's about a field": (said(422, {"error": "Validation", "detail": [{}]}), "answered 422: Validation."),
     "a key in the answer": (said(401, {"message": f"wrong key {KEY}\n{KEY}"}), "answered 401: wrong key [key] [key]."),
     "a long sentence": (said(500, {"message": "x" * 900}), f"answered 500: {'x' * 200}…."),
     "no sentence": (said(503, {"message": 7, "error": {}}), "answered 503."),
