@@ -1,5 +1,7 @@
-"""A month with more events than a PDF has room for comes in parts: whole days together, as many as fit."""
+"""A month with more events than a PDF has room for comes in parts: whole days together, as many as fit, and pieces of a
+day that has too many itself."""
 
+import re
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -51,16 +53,58 @@ def test_the_parts_of_a_long_month_are_the_month(year: Year, tmp_path: Path, mon
     assert report.status == HOLDS, report.as_text()
     with closing(operator(year.service)) as browser:
         page = browser.get(f"{ROOT}/accounts/{BUSY}/statement.pdf?month=2024-10").text
-        assert page.count(">Days ") == len(parts)
+        assert page.count(">Day") == len(parts)
         link = browser.get(f"{ROOT}/accounts/{BUSY}/statement.pdf?month=2024-10&days={last}")
         assert link.content == newest.content
+
+
+def test_the_pieces_of_a_long_day_are_the_day(year: Year, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 2
+    monkeypatch.setattr("api.http.documents.documents.MOST_EVENTS", most)
+    month = refused(year.service.get(PATH), 422, "statement_too_long")["parts"]
+    [day, *_] = [found[1] for part in month if (found := re.fullmatch(r"(\d+)-\1/3", part))]
+    problem = refused(year.service.get(PATH, days=f"{day}-{day}"), 422, "statement_too_long", limit=most)
+    assert problem["parts"] == [f"{day}-{day}/{number}" for number in range(1, len(problem["parts"]) + 1)]
+    assert problem["parts"] == [part for part in month if part.startswith(f"{day}-{day}/")]
+    answers = [year.service.get(PATH, days=part) for part in problem["parts"]]
+    assert f"-days-{day}-{day}-part-1.pdf" in answers[0].headers["content-disposition"]
+    pieces = [versions_in(answer.content) for answer in answers]
+    assert all(0 < len(piece) <= most for piece in pieces)
+    for answer in answers:
+        (tmp_path / "piece.pdf").write_bytes(answer.content)
+        report = verify_path(tmp_path / "piece.pdf", Trusting(), Silence())
+        assert report.status == HOLDS, report.as_text()
+    refused(year.service.get(PATH, days=f"{day}-{day}/{len(pieces) + 1}"), 422, "validation_failed")
+    with closing(operator(year.service)) as browser:
+        path = f"{ROOT}/accounts/{BUSY}/statement.pdf?month=2024-10&days={day}-{day}"
+        assert f">Day {day}, part 2</a>" in browser.get(path).text
+        assert browser.get(f"{path}/2").content == answers[1].content
+    monkeypatch.undo()
+    assert [version for piece in pieces for version in piece] == versions_in(
+        year.service.get(PATH, days=f"{day}-{day}").content
+    )
+
+
+def test_events_of_one_moment_are_not_parted(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no room at all, each moment is a piece of its own, and too long."""
     monkeypatch.setattr("api.http.documents.documents.MOST_EVENTS", 0)
-    days = refused(year.service.get(PATH), 422, "statement_too_long")["parts"]
-    day = refused(year.service.get(PATH, days=days[-1]), 422, "statement_too_long")
-    assert "credit-ledger statement" in day["detail"], "a day is not divided"
+    parts = refused(year.service.get(PATH, days="7-7"), 422, "statement_too_long")["parts"]
+    assert len(parts) > 1
+    problem = refused(year.service.get(PATH, days=parts[0]), 422, "statement_too_long", parts=[parts[0]])
+    assert "credit-ledger statement" in problem["detail"]
 
 
-@pytest.mark.parametrize("days", ["2-1", "0-3", "1-32", "1", "1-", "a-b", "01-2", "-1-2"])
+def test_a_full_piece_stays_as_it_is(year: Year, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever follows: of a longer time, the first pieces are the same."""
+    monkeypatch.setattr("api.http.documents.documents.MOST_EVENTS", 5)
+    some, more = (versions_in(year.service.get(PATH, days=f"7-{last}/1").content) for last in (9, 20))
+    assert some == more
+    assert len(some) <= 5
+
+
+@pytest.mark.parametrize(
+    "days", ["2-1", "0-3", "1-32", "1", "1-", "a-b", "01-2", "-1-2", "1-2/", "1-2/0", "1-2/x", "1-2/2"]
+)
 def test_days_that_are_none(year: Year, days: str) -> None:
     refused(year.service.get(PATH, days=days), 422, "validation_failed")
     with closing(operator(year.service)) as browser:

@@ -7,7 +7,7 @@ from api.contract.problems import Problem
 from api.dashboard.rendering import page, required_position
 from api.http.documents.documents import PaymentOf, receipt_of
 from api.http.documents.invoices import invoice_address
-from api.http.documents.months import month_in
+from api.http.documents.months import days_in_words, month_in
 from api.http.documents.receipts import pdf_response, statement_response
 from api.http.queries.query import now_of
 
@@ -40,5 +40,5 @@ async def statement(request: Request) -> Response:
     except Problem as problem:
         if problem.code != "statement_too_long" or len(problem.facts["parts"]) == 1:
             raise
-        parts = problem.facts["parts"]
-        return await page(request, "statement_parts.html", account_id=account_id, month=wanted.month, files=parts)
+        files = {days: days_in_words(days) for days in problem.facts["parts"]}
+        return await page(request, "statement_parts.html", account_id=account_id, month=wanted.month, files=files)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from api.contract.problems import Problem
+from api.contract.problems import Problem, invalid
 from api.http.documents.months import MonthWanted, too_long
 from api.http.documents.parties import Letterhead, holder_of
 from api.http.documents.press import Press, Ready
@@ -16,8 +16,8 @@ from api.http.queries.query import known_account
 from api.http.queries.reads import Reads, reads_of
 from audit.documents.document import Claims, Kind, Party
 from audit.documents.making import MOST_EVENTS, PaymentWanted, payment_evidence, statement_evidence
-from audit.documents.parts import parts_of
-from audit.documents.payment_figures import SELLING
+from audit.documents.parts import Part, parts_of, piece_of
+from audit.documents.payment_figures import MERCHANTS_OF_RECORD, PROVIDERS, SELLING
 from audit.documents.printing import printer
 from audit.statements.form import Period
 from audit.statements.making import CannotMake, StatementRequest, TooLong, make
@@ -85,24 +85,30 @@ class Documents:
         evident = await payment_evidence(reads.ledger.log, keys, events)
         holder = await _holder(reads, wanted.account_id, found.version)
         plan = await _plan_name(reads, found.plan)
-        notes = self._letterhead.notes if found.provider in SELLING else ()
-        claims = Claims(self._letterhead.party, holder, printer(), number, plan, notes)
+        claims = Claims(self._letterhead.party, holder, printer(), number, plan, self._notes(found.provider))
         kind: Kind = "invoice" if number else "receipt"
         return await self.press.sign(f"{kind}-{number or wanted.payment_id}", kind, evident, claims)
 
-    async def statement(self, reads: Reads, account_id: str, wanted: MonthWanted) -> Ready:
-        """The statement of an account for a month (UTC), or for some of its days. Time that is not over is told so far.
+    def _notes(self, provider: str) -> tuple[str, ...]:
+        """What stands below the amounts. A receipt of a merchant of record says where the invoice is had."""
+        if provider in MERCHANTS_OF_RECORD:
+            return (f"The invoice is had from {PROVIDERS[provider]}: its mail about this purchase leads there.",)
+        return self._letterhead.notes if provider in SELLING else ()
 
-        Raises AccountNotFound, and Problem for a time that is too long.
+    async def statement(self, reads: Reads, account_id: str, wanted: MonthWanted) -> Ready:
+        """The statement of an account for a month (UTC), or for a part of it. Time that is not over is told so far.
+
+        Raises AccountNotFound, and Problem for a time that is too long, and for a piece that there is not.
         """
         await known_account(reads.ledger, account_id)
-        begin, end = wanted.bounds
+        log, period = reads.ledger.log, await _period(reads, account_id, wanted)
         with _signing():
-            log, keys = reads.ledger.log, await self._checkpoint_keys(reads)
+            keys = await self._checkpoint_keys(reads)
             try:
-                evident = await statement_evidence(log, keys, account_id, Period(begin, end), MOST_EVENTS)
+                evident = await statement_evidence(log, keys, account_id, period, MOST_EVENTS)
             except TooLong:
-                parts = await parts_of(log, account_id, begin, end, MOST_EVENTS)
+                whole = wanted.piece is None
+                parts = await parts_of(log, account_id, *wanted.bounds, MOST_EVENTS) if whole else [_same(wanted)]
                 raise too_long(wanted, parts, MOST_EVENTS) from None
             newest = await reads.ledger.current.newest_event(account_id)
             assert newest is not None, "the account exists"
@@ -182,6 +188,22 @@ async def payment_of(reads: Reads, wanted: PaymentOf) -> DocumentedPayment:
         detail = f"Payment {shown(wanted.payment_id)!r} has no receipt: it is {payment.status}."
         raise Problem("not_paid", detail, payment_id=wanted.payment_id, payment_status=payment.status)
     return payment
+
+
+async def _period(reads: Reads, account_id: str, wanted: MonthWanted) -> Period:
+    """The time that is wanted, to the moment. Raises Problem for a piece that the days do not have."""
+    begin, end = wanted.bounds
+    if wanted.piece is None:
+        return Period(begin, end)
+    found = await piece_of(reads.ledger.log, account_id, begin, end, MOST_EVENTS, wanted.piece)
+    if found is None:
+        raise invalid("days", "there is no such piece of these days")
+    return found
+
+
+def _same(wanted: MonthWanted) -> Part:
+    """What is wanted, as a part."""
+    return Part(Period(*wanted.bounds), wanted.piece)
 
 
 async def _versions(reads: Reads, wanted: PaymentOf, payment: DocumentedPayment) -> set[int]:

@@ -48,7 +48,8 @@ class _PartOfMonth(Parameters):
     days: str | None = Field(
         None,
         pattern=DAYS,
-        description="the first and the last day, such as 1-15, of a month that is too long for one file",
+        description="the first and the last day, such as 1-15, of a month that is too long for one file; 9-9/2 is the "
+        "second piece of a day that is itself too long",
     )
 
 
