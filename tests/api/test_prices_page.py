@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +12,14 @@ import pytest
 
 from billing.prices.files import read_book
 from tests.api.stage import Json
+from tests.clients.test_generators import by_npm
+from tests.clients.typescript import compiled_client, compiled_program
 from tests.commands import command
 from tests.postgres import TestServers
 from tests.service import ADMIN_KEY, Service, service_here
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 PAGE = (DOCS / "prices.md").read_text()
 BOOK = read_book(DOCS / "prices.toml")
 
@@ -35,15 +37,15 @@ def shop(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for block in blocks("sh")[:3]:
             for line in block.splitlines():
                 _, *words = line.split()
-                done = command(conninfo, *(DOCS / word if word.endswith(".toml") else word for word in words))
+                done = command(conninfo, *(ROOT / word if word.endswith(".toml") else word for word in words))
                 assert done.status == 0, done.err
         with service_here(conninfo, tmp_path_factory.mktemp("shop")) as running:
-            running.post("/v1/accounts", {"account_id": "user-1", "signup_credits": 1_000})
+            running.post("/v1/accounts", {"account_id": "ada", "signup_credits": 1_000})
             yield running
 
 
 def asked(shop: Service, curl: str, **replaced: str) -> Any:
-    for name, value in {"localhost:8000": f"127.0.0.1:{shop.port}", **replaced}.items():
+    for name, value in {"http://127.0.0.1:8000": shop.url, **replaced}.items():
         curl = curl.replace(name, value)
     environment = {"PATH": os.environ["PATH"], "KEY": ADMIN_KEY}
     local = curl.replace("curl -s", "curl -s --noproxy '*'")
@@ -62,7 +64,7 @@ def ran(shop: Service, *program: str) -> Json:
 def test_an_estimate_is_held_and_captured_at_the_true_cost(shop: Service) -> None:
     estimate, hold, capture = blocks("sh")[3:]
     found = asked(shop, estimate)
-    balance = shop.get("/v1/accounts/user-1/balance").json()
+    balance = shop.get("/v1/accounts/ada/balance").json()
     [example] = blocks("json")
     shown = json.loads(example.replace("SHA256", BOOK.digest.hex()).replace("BALANCE", json.dumps(found["balance"])))
     assert found == shown
@@ -75,21 +77,20 @@ def test_an_estimate_is_held_and_captured_at_the_true_cost(shop: Service) -> Non
 
 def test_the_program_in_python(shop: Service) -> None:
     [program] = blocks("python")
-    done = ran(shop, str(Path(__file__).parents[2] / ".venv/bin/python"), "-c", program)
+    done = ran(shop, str(ROOT / ".venv/bin/python"), "-c", program)
     assert (done["done"], done["cost"], done["price"]["exact"]) == (True, 11, "10.26")
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+@by_npm
 def test_the_program_in_typescript(shop: Service, tmp_path: Path) -> None:
-    """Its types are taken off by hand: they are few."""
+    """It is compiled strictly, with the types of the client, and run by node."""
     [program] = blocks("typescript")
-    program = re.sub(r"^type .*\n", "", program, flags=re.MULTILINE)
-    for annotation in (": Usage", ": string", ": object", ": Promise<any>", ": () => Promise<Usage>"):
-        program = re.sub(rf"{re.escape(annotation)}(?=[,;) ={{\n])", "", program)
-    file = tmp_path / "enhance.mjs"
-    file.write_text(program)
-    done = ran(shop, "node", str(file))
+    for name in ("client", "program"):
+        (tmp_path / name).mkdir()
+    client = compiled_client(tmp_path / "client")
+    done = ran(shop, "node", str(compiled_program(client, tmp_path / "program", program)))
     assert (done["done"], done["cost"], done["price"]["exact"]) == (True, 11, "10.26")
+    assert shop.get("/v1/accounts/ada/balance").json()["held"] == 0
 
 
 def test_the_rate_on_the_page_is_one_of_the_file() -> None:

@@ -53,6 +53,11 @@ export class Ledger {
     return this.answer("POST", "/v1/batch", body);
   }
 
+  /** What usage would cost by the price book, and whether an account could pay it. */
+  estimate(body: Schemas["EstimateBody"]): Promise<Schemas["EstimateAnswer"]> {
+    return this.answer("POST", "/v1/estimates", body);
+  }
+
   /** All accounts. */
   accounts(asked: Asked = {}): AsyncGenerator<Schemas["ListedAccount"]> {
     return this.pages("/v1/accounts", "accounts", asked);

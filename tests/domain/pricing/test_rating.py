@@ -82,6 +82,15 @@ def test_globs_overlap_where_a_text_exists() -> None:
         assert matches(glob, text) == fraction_model.fits(glob, text), (glob, text)
 
 
+def test_a_book_of_long_globs_is_compared_at_once() -> None:
+    """Globs of many pieces that differ at their ends alone: an operator's file must not keep a process busy."""
+    pieces = "*a" * 60
+    some = [Rate("*", f"{pieces}*{number:04}", "*", (Flat(exact("1")),)) for number in range(1_000)]
+    check_rates(some)
+    with pytest.raises(AmbiguousRates):
+        check_rates([*some, Rate("*", f"b{pieces}*{1:03}", "*", (Flat(exact("1")),))])
+
+
 def test_the_metric_goes_before_the_model_and_the_model_before_the_provider() -> None:
     def of(credits: str, provider: str = "*", model: str = "*", metric: str = "*") -> Rate:
         return Rate(provider, model, metric, (Flat(exact(credits)),), free=("quantity",))

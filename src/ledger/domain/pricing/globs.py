@@ -1,7 +1,5 @@
 """Globs: texts in which each `*` stands for any characters, also for none. Two can be compared by what they match."""
 
-from functools import cache
-
 ANY = "*"
 """Matches every text, and also where there is none."""
 
@@ -33,19 +31,14 @@ def specificity(glob: str) -> tuple[bool, int]:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether a text exists that both globs match."""
+    """Whether a text exists that both globs match.
+
+    Two with `*` have one unless they begin or end differently: what one has in the middle comes after that of the
+    other.
+    """
     if "*" not in one or "*" not in other:
         return matches(one, other) if "*" not in other else matches(other, one)
-
-    @cache
-    def meet(i: int, j: int) -> bool:
-        """Whether a text exists that what is left of both matches."""
-        if i == len(one) or j == len(other):
-            return not one[i:].strip("*") and not other[j:].strip("*")
-        if one[i] == "*":
-            return meet(i + 1, j) or meet(i, j + 1)
-        if other[j] == "*":
-            return meet(i, j + 1) or meet(i + 1, j)
-        return one[i] == other[j] and meet(i + 1, j + 1)
-
-    return meet(0, 0)
+    begin, begins = one.partition("*")[0], other.partition("*")[0]
+    end, ends = one.rpartition("*")[2], other.rpartition("*")[2]
+    agree = begin.startswith(begins) or begins.startswith(begin)
+    return agree and (end.endswith(ends) or ends.endswith(end))
