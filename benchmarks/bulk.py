@@ -6,7 +6,7 @@ the second. So the events of an account are far apart, as in a log that was writ
 says whether it is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from ledger.commit.batch import OpenBatch
 from ledger.commit.fast_decision import decide_on_head
 from ledger.commit.submission import AccountQueue, Submission
 from ledger.domain.commands import Command, DeductCredits, GrantCredits, OpenAccount
+from ledger.domain.usage import Usage
 from ledger.store.batch import Row
 from ledger.store.records.chain import GENESIS, link
 from ledger.store.records.codec import SNAPSHOT_TOPIC, Metadata
@@ -28,7 +29,7 @@ from ledger.store.snapshots import Snapshot, state_digest
 
 EVENTS = 16
 """Of each account, from three commands on: it is opened with credits, gets a grant, and deducts."""
-_DEDUCTIONS = EVENTS - 3
+DEDUCTIONS = EVENTS - 3
 _FIRST = name(0)
 _STEP = timedelta(hours=1)
 _TELL_EVERY = 1_000_000
@@ -70,13 +71,16 @@ def _renamed(state: bytes, account_id: str) -> bytes:
     return state.replace(f'"{_FIRST}"'.encode(), f'"{account_id}"'.encode())
 
 
-def make_log(conninfo: str, accounts: int) -> None:
-    """Fill an empty log with EVENTS events of each of so many accounts, and keep the newest snapshot of each."""
+def make_log(conninfo: str, accounts: int, usages: Sequence[Usage] = ()) -> None:
+    """Fill an empty log with EVENTS events of each of so many accounts, and keep the newest snapshot of each.
+
+    The deductions of an account say these usages in turns.
+    """
     hashes, proven_hashes = [GENESIS] * accounts, list[bytes]()
     position = 0
     proven: _Template | None = None
     with psycopg.connect(conninfo) as connection:
-        for template in _templates():
+        for template in _templates(usages):
             with _copying(connection, _EVENTS) as copy:
                 for row in _round(template, hashes):
                     position += 1
@@ -101,11 +105,11 @@ def _copying(connection: psycopg.Connection, table: _Table) -> Iterator[psycopg.
         yield copy
 
 
-def _templates() -> list[_Template]:
+def _templates(usages: Sequence[Usage]) -> list[_Template]:
     begins = datetime.now(UTC) - EVENTS * _STEP
     queue = AccountQueue(_FIRST, None)
     found = []
-    for number, command in enumerate(_commands()):
+    for number, command in enumerate(_commands(usages)):
         submission = _submission(number, command)
         decide_on_head(queue, submission, begins + number * _STEP)
         batch = OpenBatch()
@@ -118,11 +122,12 @@ def _templates() -> list[_Template]:
     return found
 
 
-def _commands() -> Iterator[Command]:
+def _commands(usages: Sequence[Usage]) -> Iterator[Command]:
     yield OpenAccount(_FIRST, signup_credits=AMPLE)
     yield GrantCredits(_FIRST, "subscription", AMPLE, lifetime=timedelta(days=30), transaction_id="first")
-    for number in range(_DEDUCTIONS):
-        yield DeductCredits(_FIRST, 1, task_id=f"past-{number:06d}")
+    for number in range(DEDUCTIONS):
+        usage = usages[number % len(usages)] if usages else None
+        yield DeductCredits(_FIRST, 1, task_id=f"past-{number:06d}", usage=usage)
 
 
 def _submission(number: int, command: Command) -> Submission:

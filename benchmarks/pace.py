@@ -40,6 +40,8 @@ class Pace:
     """Webhooks of one round in `webhooks`."""
     import_rows: int
     """Rows of the file in `imports`, which has one turn: a million rows take five minutes."""
+    what_if: int
+    """Accounts of the log in `what-if`, with thirteen uses each."""
     growth: tuple[int, int]
     """Accounts of the small and of the large log in `growth`."""
 
@@ -62,6 +64,7 @@ FULL = Pace(
     questions=400,
     webhooks=8_000,
     import_rows=1_000_000,
+    what_if=77_000,
     growth=(12_500, 1_250_000),
 )
 QUICK = Pace(
@@ -82,5 +85,6 @@ QUICK = Pace(
     questions=100,
     webhooks=2_000,
     import_rows=30_000,
+    what_if=2_000,
     growth=(12_500, 25_000),
 )

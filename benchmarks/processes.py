@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -99,6 +100,21 @@ def _stats() -> dict[int, list[bytes]]:
             with suppress(FileNotFoundError, ProcessLookupError):
                 stats[int(entry.name)] = (entry / "stat").read_bytes().rpartition(b") ")[2].split()
     return stats
+
+
+def peak_memory_of(process: subprocess.Popen[bytes]) -> int:
+    """The most bytes of memory that a process has until its end, which is waited for."""
+    peak = 0
+    try:
+        while process.poll() is None:
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            found = status.partition("VmHWM:")[2].split()
+            peak = int(found[0]) * 1024 if found else peak
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    return peak
 
 
 def peak_memory() -> int:

@@ -35,6 +35,7 @@ from benchmarks.measures.single import hot, single
 from benchmarks.measures.touch import touch
 from benchmarks.measures.verify import verify
 from benchmarks.measures.webhooks import webhooks
+from benchmarks.measures.what_if import what_if
 from benchmarks.pace import ACCOUNTS, FULL, QUICK, Pace
 from benchmarks.progress import Spoiled, say
 from benchmarks.report import Report, write
@@ -65,10 +66,11 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "days": days,
     "pages": pages,
     "imports": imports,  # after it the projections are a million events behind, and a service is not ready for minutes
+    "what-if": what_if,
     "growth": growth,
 }
-BY_NAME_ALONE = {"growth"}
-"""Those that no run has unless it names them: they take hours and tens of gigabytes."""
+BY_NAME_ALONE = {"growth", "what-if"}
+"""Those that no run has unless it names them: they make large logs of their own."""
 UNDER_LOAD = {
     "single",
     "hot",
@@ -85,7 +87,7 @@ UNDER_LOAD = {
     "growth",
 }
 """Those that need wrk."""
-APART = {"cold-start", "growth", "limits", "priced", "receipts", "verify", "webhooks"}
+APART = {"cold-start", "growth", "limits", "priced", "receipts", "verify", "webhooks", "what-if"}
 """Those with accounts of their own."""
 
 

@@ -16,7 +16,7 @@ from benchmarks.bench import OURS, Bench
 from benchmarks.figures import Figure, http_load, typical
 from benchmarks.measures.batch import COMMANDS
 from benchmarks.pace import ACCOUNTS
-from benchmarks.processes import ROOT, clean_environment
+from benchmarks.processes import ROOT, clean_environment, peak_memory_of
 from benchmarks.progress import Spoiled, say
 from benchmarks.report import Row
 from benchmarks.services import running
@@ -80,7 +80,7 @@ def _import(stand: Stand, number: int, rows: int) -> _Run:
     began, used = time.monotonic(), _children_seconds()
     with said.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=clean_environment() | settings, stdout=output)
-        peak = _watch(process)
+        peak = peak_memory_of(process)
     seconds, cpu = time.monotonic() - began, _children_seconds() - used
     report = json.loads(said.read_text()) if process.returncode == 0 else {}
     path.unlink()
@@ -95,21 +95,6 @@ def _children_seconds() -> float:
     """CPU time of all processes that this one has started and that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _watch(process: subprocess.Popen[bytes]) -> int:
-    """The most memory that a process has until its end."""
-    peak = 0
-    try:
-        while process.poll() is None:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            found = status.partition("VmHWM:")[2].split()
-            peak = int(found[0]) * 1024 if found else peak
-            time.sleep(0.1)
-    finally:
-        process.kill()
-        process.wait()
-    return peak
 
 
 def _write(path: Path, seed: int, rows: int) -> int:
