@@ -26,8 +26,8 @@ MOST_NETWORKS = 20
 """Networks of one key, of the last DAYS, that are kept and told."""
 KEPT = 20_000
 """Senders that are kept until they are written. Of further uses only the key is."""
-_AT_ONCE = 1_000
-"""Uses that one transaction writes."""
+_AT_ONCE = 100
+"""Uses that one transaction writes: whoever changes a key meanwhile waits for it."""
 _UNKNOWN = "unknown"
 
 Sender = tuple[str, bytes]
