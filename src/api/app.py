@@ -51,7 +51,7 @@ from api.runtime.listening.announcement import START
 from api.runtime.listening.connections import ConnectionWatch
 from api.runtime.listening.ops_server import OpsServer
 from api.runtime.listening.port_sharing import leave_new_connections
-from api.runtime.people.erasing import Erasing
+from api.runtime.people.duties import duties_for
 from api.runtime.people.keys import keys_here
 from api.runtime.people.mail import mailer_of
 from api.runtime.people.provider import provider_sign_in
@@ -141,7 +141,7 @@ def create_app(
         RevenueReading(ledger.log),
         *keys_of_accounts(settings, ledger, keys, endpoint),
     )
-    duties = {"refusals": refusals.run, **received.work, "erasing": Erasing(wiring.people).run}
+    duties = {"refusals": refusals.run, **received.work, **duties_for(settings, ledger, wiring.people)}
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,6 @@
 """Mails: written in the transaction of their cause, and sent by the mailer afterwards."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,15 +29,13 @@ class Mail:
     """How long the mail is of use to whoever gets it, such as the time in which its link can be opened."""
     wanted: bool = True
     """False: nobody gets the mail. It is written all the same, so that the request takes as long as another one."""
-
-    def unwanted(self) -> "Mail":
-        """The same for nobody."""
-        return replace(self, wanted=False)
+    ending: str | None = None
+    """The address that ends mails of its kind to whoever gets it; None for one that always comes."""
 
 
 async def place(connection: Connection, mail: Mail, now: datetime) -> None:
     """Write a mail, in the transaction of its cause. A second one for a cause changes nothing. Raises psycopg.Error."""
-    state, ended_at, body = ("waiting", None, mail.body) if mail.wanted else ("unwanted", now, None)
+    state, ended_at = ("waiting", None) if mail.wanted else ("unwanted", now)
     await connection.execute(
         SQL["place"],
         {
@@ -45,7 +43,8 @@ async def place(connection: Connection, mail: Mail, now: datetime) -> None:
             "kind": mail.kind,
             "recipient": mail.recipient,
             "subject": mail.subject,
-            "body": body,
+            "body": mail.body if mail.wanted else None,
+            "ending": mail.ending if mail.wanted else None,
             "state": state,
             "now": now,
             "ended_at": ended_at,

@@ -216,13 +216,18 @@ class Sessions:
         given = {"cookie": _digest(cookie), "new": _digest(new), "account_id": account_id, "now": self._clock()}
         return new if await self._rows("switch", **given) else None
 
-    async def end(self, cookie: str) -> None:
-        """End the session of a cookie."""
+    async def end(self, cookie: str) -> str | None:
+        """End the session of a cookie. Returns the ID token with which it began, if it is of a provider."""
         now = self._clock()
         async with self._log.connection() as connection, connection.transaction():
-            ended = await connection.execute(_SQL["end"], {"cookie": _digest(cookie), "now": now})
-            for (user_id,) in await ended.fetchall():
-                await note(connection, now, *([by_user("user.signed_out", user_id)] if user_id else []))
+            found = await connection.execute(_SQL["end"], {"cookie": _digest(cookie), "now": now})
+            ended = await found.fetchone()
+            if ended is None:
+                return None
+            user_id, id_token = ended
+            if user_id is not None:
+                await note(connection, now, by_user("user.signed_out", user_id))
+            return str(id_token) if id_token is not None else None
 
     async def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self._log.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

@@ -84,7 +84,10 @@ TABLE: dict[int, set[str]] = {
 MORE: dict[int, set[str]] = {
     401: {"signature_invalid", "wrong_credentials"},
     402: {"limit_reached"},
-    403: {"registration_closed", "email_not_verified", "missing_role", "invitation_for_another_address"},
+    403: {
+        *("registration_closed", "email_not_verified", "missing_role", "invitation_for_another_address"),
+        "fresh_sign_in_required",
+    },
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
         *("plan_not_found", "package_not_found", "provider_not_configured", "webhook_not_found"),

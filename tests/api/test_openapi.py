@@ -80,6 +80,7 @@ QUERIES = {
         f"/api/usage/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
         for name in ("current", "history", "analytics")
     },
+    "/api/limits": {200, 401, 403, 404, 422, 500, 503},
     "/api/audit": {200, 401, 403, 404, 422, 500, 503},
     "/v1/keys": {200, 401, 403, 422, 429, 500, 503},
     "/api/keys": {200, 401, 403, 404, 422, 429, 500, 503},
@@ -110,7 +111,7 @@ IN_TEAM = {200, 401, 403, 404, 422, 500, 503}
 BODY = {400, 404, 413, 415, 422, 429, 500, 503}
 PEOPLE = {
     ("post", "/api/auth/register"): BODY | {201, 403},
-    ("post", "/api/auth/verification"): BODY | {200, 401, 410},
+    ("post", "/api/auth/verification"): BODY | {200, 401, 403, 410},
     ("post", "/api/auth/verification/resend"): BODY | {202},
     ("post", "/api/auth/login"): BODY | {200, 401},
     ("post", "/api/auth/logout"): {200, 401, 403, 404, 422, 500, 503},

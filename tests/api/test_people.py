@@ -186,6 +186,7 @@ def test_a_profile_is_read_and_changed(club: Club) -> None:
     gail = club.join("gail")
     token, user = gail["token"], gail["user"]
     nothing: dict[str, Any] = {"avatar_url": None, "zone": None, "language": None, "mails_off": [], "deletion_at": None}
+    nothing["has_password"] = True
     nothing |= dict.fromkeys(("subscription_status", "subscription_start_date", "subscription_end_date"))
     found = club.ask("GET", "/api/user/profile", token).json()
     times = {name: found[name] for name in ("created_at", "last_login_at")}
@@ -195,16 +196,16 @@ def test_a_profile_is_read_and_changed(club: Club) -> None:
         "avatar_url": "https://pictures.example/gail.png",
         "zone": "Europe/Berlin",
     }
-    said |= {"language": "de-CH", "mails_off": ["teams", "credits", "teams"]}
+    said |= {"language": "de-CH", "mails_off": ["teams", "keys", "teams"]}
     changed = club.ask("PATCH", "/api/user/profile", token, json=said)
-    assert changed.json() == {**found, **said, "mails_off": ["credits", "teams"]}
+    assert changed.json() == {**found, **said, "mails_off": ["keys", "teams"]}
     less = club.ask("PATCH", "/api/user/profile", token, json={"zone": "", "language": None, "mails_off": []}).json()
     assert less == {**found, **said, "zone": None, "mails_off": []}
     assert less == club.ask("GET", "/api/user/profile", token).json()
     [entry, *_] = club.ask("GET", "/api/audit", token, params={"limit": "1"}).json()["entries"]
     assert (entry["action"], entry["details"]) == ("user.profile_changed", {"fields": "zone mails_off"})
     bad = {"name": "two\nlines", "avatar_url": "http://pictures.example/", "zone": "Mars/Base", "language": "xx"}
-    answer = club.ask("PATCH", "/api/user/profile", token, json={**bad, "mails_off": ["security"]})
+    answer = club.ask("PATCH", "/api/user/profile", token, json={**bad, "mails_off": ["credits"]})
     assert sorted(field_errors(answer)) == ["avatar_url", "language", "mails_off.0", "name", "zone"]
     for address in ("https://a.example", "https://a b/", "https://a.example/\n", "javascript:alert(1)", "//a.example/"):
         answer = club.ask("PATCH", "/api/user/profile", token, json={"avatar_url": address})
@@ -296,6 +297,8 @@ def test_usage_is_told_in_the_shapes_of_the_document(club: Club) -> None:
         assert (found["usage"], found["credits"], len(found["daily_breakdown"])) == (counts, 7, days), period
     assert found["limits"] == {**dict.fromkeys(counts, "unlimited"), "rag_queries": 500}
     assert [one["limit_id"] for one in found["limits_detail"]] == ["queries", "credits"]
+    own = club.ask("GET", "/api/limits", token).json()
+    assert (own["limits"], own["binding"]) == (found["limits_detail"], "credits")
     today = found["daily_breakdown"][0]["date"]
     span = {"start_date": today, "end_date": today, "tz": "UTC"}
     history = club.ask("GET", "/api/usage/history", token, params=span).json()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import httpx
+import psycopg
 import pytest
 
 from api.contract.problems import STATUSES
@@ -11,7 +12,7 @@ from api.contract.scopes import PEOPLE
 from tests.api.company import Company
 from tests.api.conftest import under_contract
 from tests.api.stage import refused
-from tests.postgres import TestServers
+from tests.postgres import TestServers, owner
 from tests.service import ADMIN_KEY, service_here
 
 NOBODY = "usr_00000000000000000000"
@@ -77,6 +78,26 @@ def test_a_team_from_its_founding_to_its_end(company: Company) -> None:
     refused(company.ask("ada", "GET", f"/api/teams/{team}/members"), 404, "not_found")
     assert company.ask("carol", "DELETE", f"/api/teams/{team}").status_code == 200
     assert company.ask("carol", "GET", "/api/teams").json() == {"teams": []}
+
+
+def test_what_was_done_in_a_team_is_for_those_who_manage_it(company: Company) -> None:
+    """A member is answered as for a team that is not there; a cursor is of one list."""
+    team = company.team("audited", "ada", bob="admin", carol="member")
+    assert company.ask("bob", "PATCH", f"/api/teams/{team}", {"name": "Watched"}).status_code == 200
+    found = company.ask("bob", "GET", "/api/audit", params={"account_id": team, "limit": 1}).json()
+    assert [(one["action"], one["actor"]) for one in found["entries"]] == [("team.renamed", company.ids["bob"])]
+    rest = {"account_id": team, "cursor": found["next_cursor"]}
+    assert [one["action"] for one in company.ask("ada", "GET", "/api/audit", params=rest).json()["entries"]] == [
+        "team.created"
+    ]
+    nothing = company.ask("eve", "GET", "/api/audit", params={"account_id": "team_00000000000000000000"})
+    refused(nothing, 404, "not_found")
+    for name in ("carol", "frank"):
+        answer = company.ask(name, "GET", "/api/audit", params={"account_id": team})
+        refused(answer, 404, "not_found")
+        assert answer.json()["detail"] == nothing.json()["detail"]
+    refused(company.ask("ada", "GET", "/api/audit", params={"account_id": company.ids["bob"]}), 404, "not_found")
+    assert company.ask("ada", "GET", "/api/audit", params={"cursor": found["next_cursor"]}).status_code == 422
 
 
 def test_who_spent_what_and_nobody_gets_past_a_limit(company: Company) -> None:
@@ -184,6 +205,14 @@ def _too_many_teams(company: Company) -> httpx.Response:
     return made[20]
 
 
+def _stale_sign_in(company: Company) -> httpx.Response:
+    """Frank has no password, and signed in an hour ago."""
+    with psycopg.connect(owner(company.service.conninfo)) as connection:
+        stale = "UPDATE people.sessions SET created_at = created_at - interval '1 hour' WHERE user_id = %s"
+        connection.execute(stale, (company.ids["frank"],))
+    return company.ask("frank", "DELETE", "/api/user/profile", {})
+
+
 IN_TEAMS: dict[str, Callable[[Company], httpx.Response]] = {
     "missing_role": _missing_role,
     "invitation_for_another_address": _another_address,
@@ -194,6 +223,7 @@ IN_TEAMS: dict[str, Callable[[Company], httpx.Response]] = {
     "owns_a_team": _owns_a_team,
     "team_in_use": _team_in_use,
     "teams_limit_exceeded": _too_many_teams,
+    "fresh_sign_in_required": _stale_sign_in,
 }
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from html import unescape
 
 import httpx
 import psycopg
@@ -92,6 +93,29 @@ def test_somebody_comes_in_once_and_leaves(service: Service, provider: str) -> N
     out = client.post(f"{ROOT}/sign-out", data={"csrf": token_in(client.get(f"{ROOT}/accounts/ada"))})
     assert "You are signed out" in out.text
     assert client.get(f"{ROOT}/accounts/ada").url.path == f"{ROOT}/sign-in"
+    [way_out] = re.findall(r'href="([^"]*/end_session[^"]*)"', out.text)
+    with httpx.Client(trust_env=False) as browser:
+        there = browser.get(unescape(way_out))
+        assert "id_token_hint" in there.text
+        assert "not set" not in there.text, "it has all that it recommends"
+        assert sent_back(browser, unescape(way_out), service.url) == f"{service.url}{ROOT}/sign-in"
+
+
+def test_whoever_comes_from_an_invitation_goes_on_with_it(service: Service, provider: str) -> None:
+    """And nobody goes anywhere else. The address of the way there is made by the page on which people sign in."""
+    for query, landed in {
+        "?invitation=an_Invitation-1": f"{ROOT}/invitation/an_Invitation-1",
+        "?to=settings": f"{ROOT}/settings",
+        "?invitation=//evil.example": f"{ROOT}/accounts/ada",
+        "?invitation=a%2Fb": f"{ROOT}/accounts/ada",
+        "?to=https://evil.example": f"{ROOT}/accounts/ada",
+    }.items():
+        client = guest(service)
+        [start] = re.findall(rf'href="({START}[^"]*)"', client.get(f"{ROOT}/sign-in{query}").text)
+        begun = client.get(unescape(start), follow_redirects=False)
+        with httpx.Client(trust_env=False) as browser:
+            place = sent_back(browser, begun.headers["location"], service.url, sub="ada")
+        assert client.get(place, follow_redirects=False).headers["location"] == landed, query
 
 
 def test_a_user_has_a_link_to_settings_only_where_there_are_any(service: Service, provider: str) -> None:

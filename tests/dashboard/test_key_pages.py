@@ -189,6 +189,33 @@ def test_who_did_not_sign_in_here_has_no_page_of_keys(company: Company) -> None:
     assert eve.get(f"{ROOT}/keys").status_code == 404
 
 
+def test_operators_find_people_and_teams(company: Company) -> None:
+    """By a part of a name or an address, or by an id. Nobody else has such a page; no text breaks it."""
+    team, clerk, page = company.team("finders", "ada", bob="admin"), operator(company.service), f"{ROOT}/people"
+    ada, bob = company.ids["ada"], company.ids["bob"]
+    for text, people, is_found in (
+        ("ADA@exam", {ada}, True),
+        ("bo", {bob}, False),
+        (bob, {bob}, False),
+        ("FINDERS", set(), True),
+        (team, set(), True),
+        ("%", set(), False),
+        ("o'b--", set(), False),
+    ):
+        found = clerk.get(page, params={"q": text}).text
+        assert set(re.findall(r"<bdi>(usr_\w+)</bdi>", found)) == people, text
+        assert (f"<bdi>{team}</bdi>" in found) == is_found, text
+    everybody = clerk.get(page).text
+    assert f'href="{page}" aria-current="page"' in everybody
+    assert {*company.ids.values()} <= set(re.findall(r"<bdi>(usr_\w+)</bdi>", everybody))
+    for text in ("x" * 255, "a\nb", "\0"):
+        assert clerk.get(page, params={"q": text}).status_code == 422
+    assert browser(company, "ada").get(page).status_code == 404
+    looks = operator(company.service, create_key(company.service.conninfo, "looks at people", ["ledger:read"]))
+    assert looks.get(page).status_code == 403
+    assert f'href="{page}"' not in looks.get(f"{ROOT}/accounts").text
+
+
 def test_operators_see_all_keys_and_revoke_any(company: Company) -> None:
     service = company.service
     account = service.open_account()

@@ -23,6 +23,8 @@ class Mailbox:
         self.rcpt: dict[str, str] = {}
         self.data: dict[str, str] = {}
         self.messages: list[EmailMessage] = []
+        self.raw: dict[str, bytes] = {}
+        """The bytes of the newest message to each recipient."""
         self.encrypted: list[bool] = []
         self.recipients: list[str] = []
         self.hanging: set[str] = set()
@@ -49,6 +51,7 @@ class Mailbox:
             message = message_from_bytes(envelope.original_content, policy=default)
             assert isinstance(message, EmailMessage)
             self.messages.append(message)
+            self.raw[envelope.rcpt_tos[0]] = envelope.original_content
             self.encrypted.append(session.ssl is not None)
             self.recipients += envelope.rcpt_tos
             self.taken()

@@ -214,6 +214,24 @@ async def test_of_two_mailers_one_sends(outbox: Outbox, box: Mailbox) -> None:
     assert len(box.messages) == 20
 
 
+async def test_a_mail_that_can_be_switched_off_says_how_in_its_head(outbox: Outbox, box: Mailbox) -> None:
+    """In one piece, however long: the program of the reader presses the button where the address is https."""
+    long = f"https://ledger.example/dashboard/mails/{'a' * 200}"
+    addresses = {"always": None, "long": long, "plain": "http://127.0.0.1:8000/dashboard/mails/b"}
+    for cause, address in addresses.items():
+        await outbox.place(cause, f"{cause}@example.com", ending=address)
+    await outbox.turn(plain(box))
+    sent = {message["to"].partition("@")[0]: message for message in box.messages}
+    assert [sent["always"][name] for name in ("List-Unsubscribe", "List-Unsubscribe-Post")] == [None, None]
+    assert sent["long"]["List-Unsubscribe"] == f"<{long}>"
+    assert sent["long"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert sent["plain"]["List-Unsubscribe"] == f"<{addresses['plain']}>"
+    assert sent["plain"]["List-Unsubscribe-Post"] is None
+    assert f"\r\nList-Unsubscribe: <{long}>\r\n".encode() in box.raw["long@example.com"]
+    left = await outbox.connection.execute("SELECT ending FROM outbox.mails")
+    assert set(await left.fetchall()) == {(None,)}, "it goes with the text"
+
+
 async def test_without_a_server_mails_are_files_of_this_user(outbox: Outbox, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "mail"
     await outbox.place("first")

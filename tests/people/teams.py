@@ -32,17 +32,21 @@ class Village:
     @property
     def teams(self) -> PeopleInTeams:
         """A process of the service."""
+        return PeopleInTeams.around(self.teams_around)
+
+    @property
+    def teams_around(self) -> TeamSurroundings:
+        """What teams need of the rest of the service."""
         town = self.town
-        return PeopleInTeams.around(
-            TeamSurroundings(
-                town.ledger.log,
-                town.clock,
-                town.tell,
-                lambda path: f"https://ledger.example/{path}",
-                self._open,
-                self._hand_over,
-                self.seats,
-            )
+        return TeamSurroundings(
+            town.ledger.log,
+            town.clock,
+            town.tell,
+            lambda path: f"https://ledger.example/{path}",
+            self._open,
+            self._hand_over,
+            self.seats,
+            lambda path: f"https://ledger.example/own/{path}",
         )
 
     async def _open(self, team_id: str) -> None:

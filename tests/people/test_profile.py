@@ -19,9 +19,10 @@ from people.audit_log import NEWEST, page_about
 from people.errors import AccessRefused
 from people.keys.issuing import Holder, Keys, Wanted
 from people.keys.uses import KeyUses
+from people.sign_in.mail_choices import ending_token
 from people.sign_in.passwords import Passwords
 from people.sign_in.profile import MAIL_KINDS, ProfileChanges
-from people.sign_in.profiles import OPEN_EXPORTS, wants_mail
+from people.sign_in.profiles import OPEN_EXPORTS
 from people.sign_in.sign_ins import Person
 from people.sign_in.words import SignedIn
 from tests.conftest import Clock
@@ -62,8 +63,8 @@ async def test_what_is_absent_stays_and_an_empty_text_removes(town: Town) -> Non
     both = await profiles.of(user_id)
     assert (both.name, both.zone) == ("A", "UTC")
     async with town.ledger.log.connection() as connection:
-        wanted = [kind for kind in MAIL_KINDS if await wants_mail(connection, user_id, kind)]
-    assert wanted == ["credits", "keys"]
+        wanted = [kind for kind in MAIL_KINDS if await ending_token(connection, user_id, kind)]
+    assert wanted == ["keys"]
 
 
 async def test_a_copy_is_asked_for_five_times_a_day(town: Town) -> None:

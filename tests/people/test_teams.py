@@ -11,6 +11,7 @@ from people.errors import AccessRefused
 from people.keys.issuing import Holder, Keys, Wanted
 from people.sessions import Sessions
 from people.sign_in.passwords import Passwords
+from people.sign_in.ways_back import WayBack
 from people.sign_in.words import Pending
 from people.teams.words import MOST_TEAMS, Actor, InvitedRole
 from tests.conftest import Clock
@@ -240,6 +241,45 @@ async def test_who_is_invited_registers_where_nobody_else_does(village: Village)
     made = await village.invite(team, "dave")
     await village.teams.invitations.withdraw(OPERATOR, team.team_id, made.invitation_id)
     assert await refusal(registering(village, "dave", village.link("dave"))) == "registration_closed"
+
+
+async def test_whoever_registered_with_an_invitation_needs_it_to_the_end(village: Village) -> None:
+    """It is withdrawn, or it is over, or whoever invited may not any more; another one of the address does as well."""
+    team, town = await village.team(bob="admin"), village.town
+    town.registration = "invited"
+    made = await village.invite(team, "carol", by="bob")
+    await registering(village, "carol", village.link("carol"))
+    token = town.token("carol@example.com", "verification").partition("?")[0]
+
+    async def verified() -> str:
+        return await refusal(town.people.registrations.verify(token, PASSWORD, HERE, "token"))
+
+    ada, bob = await village.actor("ada"), (await village.user("bob")).user_id
+    await village.teams.members.change(ada, team.team_id, bob, "member", None)
+    assert await verified() == "registration_closed"
+    await village.teams.members.change(ada, team.team_id, bob, "admin", None)
+    await village.teams.invitations.withdraw(ada, team.team_id, made.invitation_id)
+    assert await verified() == "registration_closed"
+    other = await village.team("ada", "other")
+    await village.invite(other, "carol")
+    assert await verified() == ""
+
+
+async def test_every_mailed_way_in_leads_back_to_the_invitation(village: Village) -> None:
+    """And to none of another address."""
+    team, recovery = await village.team(), village.town.people.recovery
+    await village.user("carol")
+    await village.invite(team, "carol")
+    mine, email = village.link("carol"), "carol@example.com"
+    for ask, kind in ((recovery.ask_link, "link"), (recovery.ask_reset, "reset")):
+        await ask(email, HERE, WayBack(mine))
+        assert village.town.token(email, kind).endswith(f"?invitation={mine}")
+        await ask(email, HERE, WayBack(settings=True))
+        assert village.town.token(email, kind).endswith("?to=settings")
+        for none_of_theirs in (WayBack("unknown"), WayBack()):
+            await ask(email, HERE, none_of_theirs)
+            assert "?" not in village.town.token(email, kind)
+        village.town.clock.forward(minutes=16)  # an address gets few mails in a quarter of an hour
 
 
 async def test_no_mail_leads_to_an_invitation_of_another_address(village: Village) -> None:

@@ -26,6 +26,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "wrong_credentials": (401, "The address or the password is wrong"),
     "registration_closed": (403, "Nobody can register here"),
     "email_not_verified": (403, "The address is not verified yet"),
+    "fresh_sign_in_required": (403, "Sign in again first"),
     "missing_role": (403, "Your role in the team does not allow this"),
     "invitation_for_another_address": (403, "The invitation is for somebody else"),
     "insufficient_credits": (402, "Not enough credits"),

@@ -160,6 +160,7 @@ PEOPLE: dict[str, bool] = {
     "GET /api/usage/current": True,
     "GET /api/usage/history": True,
     "GET /api/usage/analytics": True,
+    "GET /api/limits": True,
     "GET /api/audit": True,
     "GET /api/keys": True,
     "POST /api/keys": True,
@@ -231,7 +232,8 @@ _PAGE = "/accounts/{account_id}"
 
 _FORMS_OF_PEOPLE = (
     *("/register", "/verify/{token}", "/sign-in/link", "/link/{token}", "/reset", "/reset/{token}"),
-    *("/email/{token}", "/undo/{token}", "/keep/{token}", "/join/{token}", "/invitation/{token}"),
+    *("/email/{token}", "/undo/{token}", "/keep/{token}", "/join/{token}", "/mails/{token}"),
+    "/invitation/{token}",
 )
 """What people open before they are signed in, or out of a mail: a form, and what it posts."""
 
@@ -341,6 +343,7 @@ PAGES: dict[str, Access] = {
     "POST /transfers": Access((MANAGE,)),
     "GET /webhooks": Access(ADMIN),
     "POST /webhooks": Access(ADMIN),
+    "GET /people": Access(ADMIN),
     "GET /keys": Access(ADMIN),
     "POST /keys": Access(ADMIN),
     "GET /imports": Access((SPEND,)),

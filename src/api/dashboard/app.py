@@ -24,7 +24,17 @@ from api.dashboard.live_updates import updates
 from api.dashboard.money_pages import deferred, disputes, revenue
 from api.dashboard.pages import accounts, actions, billing, events, grants, overview, service, statistics, usage
 from api.dashboard.pages.action_forms import ACTIONS
-from api.dashboard.people_pages import at_provider, audit, keys, recovering, settings, settings_forms, signing_in
+from api.dashboard.people_pages import (
+    at_provider,
+    audit,
+    directory,
+    keys,
+    mails,
+    recovering,
+    settings,
+    settings_forms,
+    signing_in,
+)
 from api.dashboard.people_pages.teams import invitation, my_accounts, team, team_limits, team_usage
 from api.dashboard.price_pages import prices, what_if
 from api.dashboard.rendering import STATIC, page, static_document
@@ -188,6 +198,7 @@ def _people() -> Iterator[Route]:
         ("/undo/{token}", recovering.show_undo, recovering.keep_email),
         ("/keep/{token}", recovering.show_keep, recovering.keep_account),
         ("/join/{token}", at_provider.show_join, at_provider.join),
+        ("/mails/{token}", mails.show_mails, mails.end_mails),
     ):
         yield _page(path, show)
         yield _page(path, submit, "POST")
@@ -226,9 +237,10 @@ def _teams() -> Iterator[Route]:
 
 
 def _keys() -> Iterator[Route]:
-    """The routes of keys: those of one account, and all of them for operators."""
+    """The routes of keys: those of one account, and all of them for operators, who find people and teams too."""
     yield _page(f"{_ACCOUNT}/keys", keys.keys)
     yield _page(f"{_ACCOUNT}/keys", keys.submit_keys, "POST")
+    yield _page("/people", directory.directory)
     yield _page("/keys", keys.all_keys)
     yield _page("/keys", keys.revoke_any, "POST")
 

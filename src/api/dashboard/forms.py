@@ -40,7 +40,7 @@ async def read_form(request: Request) -> dict[str, str]:
     """
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise HTTPException(415, "The content type of a form must be application/x-www-form-urlencoded.")
-    body = await _body_of(request)
+    body = await form_body(request)
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError as error:
@@ -66,7 +66,8 @@ def one_line(form: Mapping[str, str], name: str) -> str:
     return text
 
 
-async def _body_of(request: Request) -> bytes:
+async def form_body(request: Request) -> bytes:
+    """The body of a form as it was sent. Raises HTTPException 413, ClientLeft and Problem."""
     try:
         return await receive_body(request.receive, MAX_FORM)
     except Problem as problem:

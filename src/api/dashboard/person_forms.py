@@ -1,6 +1,5 @@
 """The forms of people: their fields, and the page that shows one with what was wrong about it."""
 
-import re
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -14,6 +13,7 @@ from people.errors import AccessRefused
 from people.oidc.words import SignsInAtProvider
 from people.sign_in.passwords import LONGEST, SHORTEST
 from people.sign_in.people import People
+from people.sign_in.ways_back import WayBack
 from people.sign_in.words import MAX_EMAIL, MAX_NAME, canonical, is_address
 
 
@@ -79,15 +79,16 @@ def provider_of(request: Request) -> SignsInAtProvider | None:
     return found
 
 
-def invitation_in(request: Request) -> str:
-    """The secret of the invitation from whose page somebody came, as the address says it; empty without one."""
-    found = request.query_params.get("invitation", "")
-    return found if re.fullmatch(r"[A-Za-z0-9_-]{1,200}", found) else ""
+def way_back(request: Request) -> WayBack:
+    """Where somebody goes on who signs in, as the address of the page says it."""
+    return WayBack.of(request.query_params.get("invitation", ""), request.query_params.get("to", ""))
 
 
-def way_back(request: Request) -> str:
-    """The query that keeps that invitation in the address of another form."""
-    return f"?invitation={found}" if (found := invitation_in(request)) else ""
+def first_page(root: str, back: WayBack, home: str) -> str:
+    """The page on which somebody goes on who has signed in."""
+    if back.invitation:
+        return f"{root}/invitation/{back.invitation}"
+    return f"{root}/settings" if back.settings else home
 
 
 async def show(
@@ -95,7 +96,7 @@ async def show(
 ) -> Response:
     """Show a form, with what was wrong and what was written into it, but for passwords."""
     kept = {name: value for name, value in (given or {}).items() if name != "password"}
-    values = {"form": form, "error": error, "given": kept, "back": way_back(request)}
+    values = {"form": form, "error": error, "given": kept, "back": way_back(request).query}
     return await page(request, "person_form.html", status=status, **values)
 
 

@@ -38,6 +38,7 @@ _PLANS = PAGES["GET /accounts/{account_id}/plans"]
 _TEAM = PAGES["GET /accounts/{account_id}/team"]
 _KEYS = PAGES["GET /accounts/{account_id}/keys"]
 _ALL_KEYS = PAGES["GET /keys"]
+_ALL_PEOPLE = PAGES["GET /people"]
 POSITION_HEADER = "x-position"
 """The header of a page that the script fetches again: the page must include this position of the log."""
 
@@ -120,8 +121,8 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
     here), `settings_page` (whether the current user has settings and teams), `formatter`, `options`, `nonce`, `csrf`,
     `sees_events`, `sees_audit`, `sees_money`, `team_page`, `keys_page`, `imports`, `transfers_page`, `webhooks_page`,
-    `all_keys_page`, `priced` (whether a price book is in force), `sells` (whether there are plans or packages), and
-    `actions`: links to what the current user may do to the account."""
+    `all_keys_page`, `all_people_page`, `priced` (whether a price book is in force), `sells` (whether there are plans or
+    packages), and `actions`: links to what the current user may do to the account."""
     user = _user_of(request)
     root = root_of(request)
     known = {
@@ -142,6 +143,7 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "transfers_page": user is not None and user.may(_TRANSFERS),
         "webhooks_page": user is not None and user.may(_WEBHOOKS),
         "all_keys_page": user is not None and user.may(_ALL_KEYS),
+        "all_people_page": request.app.state.people is not None and user is not None and user.may(_ALL_PEOPLE),
         "formatter": _formatter(request),
         "options": options_of(request),
         "nonce": request.state.nonce,

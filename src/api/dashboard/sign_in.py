@@ -130,7 +130,7 @@ async def _keys_page(request: Request, *, status: int = 200, error: str | None =
     """The form for API keys; before it, the ways in for people, if they have any."""
     form, provider = WITH_PASSWORD if request.app.state.people is not None else None, provider_of(request)
     title = provider.title if provider is not None else None
-    values: dict[str, Any] = {"form": form, "given": {}, "provider": title, "back": way_back(request)}
+    values: dict[str, Any] = {"form": form, "given": {}, "provider": title, "back": way_back(request).query}
     return await page(request, "sign_in.html", status=status, error=error, **values)
 
 
@@ -166,17 +166,17 @@ async def sign_out(request: Request) -> Response:
     await read_form(request)
     cookie = session_cookie(request)
     session = await sessions_of(request).find(cookie) if cookie else None
-    if cookie:
-        await sessions_of(request).end(cookie)
-    return_url, way_out = session.return_url if session else None, await _way_out(request, session)
+    id_token = await sessions_of(request).end(cookie) if cookie else None
+    return_url, way_out = session.return_url if session else None, await _way_out(request, session, id_token)
     response = await page(request, "signed_out.html", return_url=return_url, **way_out)
     delete_session_cookie(request, response)
     return response
 
 
-async def _way_out(request: Request, session: Session | None) -> dict[str, Any]:
+async def _way_out(request: Request, session: Session | None, id_token: str | None) -> dict[str, Any]:
     """Where somebody signs out who came from the provider: their session there goes on."""
     provider = provider_of(request)
     if session is None or session.issuer is None or provider is None:
         return {"way_out": None, "provider": None}
-    return {"way_out": await provider.way_out(f"{base_of(request)}/dashboard/sign-in"), "provider": provider.title}
+    way_out = await provider.way_out(f"{base_of(request)}/dashboard/sign-in", id_token)
+    return {"way_out": way_out, "provider": provider.title}

@@ -2,9 +2,10 @@
 
 -- name: place
 -- One mail for one cause, however often it is placed.
-INSERT INTO outbox.mails (cause, kind, recipient, subject, body, state, created_at, due_at, send_before, ended_at)
-VALUES (%(cause)s, %(kind)s, %(recipient)s, %(subject)s, %(body)s, %(state)s, %(now)s, %(now)s, %(send_before)s,
-        %(ended_at)s)
+INSERT INTO outbox.mails
+    (cause, kind, recipient, subject, body, ending, state, created_at, due_at, send_before, ended_at)
+VALUES (%(cause)s, %(kind)s, %(recipient)s, %(subject)s, %(body)s, %(ending)s, %(state)s, %(now)s, %(now)s,
+        %(send_before)s, %(ended_at)s)
 ON CONFLICT (cause) DO NOTHING;
 
 -- name: lead
@@ -12,12 +13,12 @@ ON CONFLICT (cause) DO NOTHING;
 SELECT pg_try_advisory_lock(hashtextextended('outbox.mailer', 0)) AS leads;
 
 -- name: due
-SELECT mail_id, cause, kind, recipient, subject, body, attempts, created_at, send_before FROM outbox.mails
+SELECT mail_id, cause, kind, recipient, subject, body, ending, attempts, created_at, send_before FROM outbox.mails
 WHERE state = 'waiting' AND due_at <= %(now)s ORDER BY due_at LIMIT %(limit)s;
 
 -- name: end
 UPDATE outbox.mails
-SET state = %(state)s, ended_at = %(now)s, attempts = %(attempts)s, last_error = %(error)s, body = NULL
+SET state = %(state)s, ended_at = %(now)s, attempts = %(attempts)s, last_error = %(error)s, body = NULL, ending = NULL
 WHERE mail_id = %(mail_id)s AND state = 'waiting';
 
 -- name: postpone

@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
@@ -19,15 +19,39 @@ from ledger.postgres.named_sql import queries
 from people.audit_log import AuditEntry, by_user, note
 from people.oidc.id_tokens import UnknownKey, check, named, verified
 from people.oidc.provider import Provider, Tokens, with_query
-from people.oidc.words import LASTS, Around, Begun, CameIn, Client, LinkMailed, Named, NotVouchedFor, ProviderAway
+from people.oidc.words import (
+    LASTS,
+    NO_WISH,
+    Around,
+    Begun,
+    CameIn,
+    Client,
+    LinkMailed,
+    Named,
+    NotVouchedFor,
+    ProviderAway,
+    Wish,
+)
 from people.sign_in import letters
 from people.sign_in.throttle import note_mail
+from people.sign_in.ways_back import WayBack, mailable
 from people.sign_in.words import Origin, digest, new_token, new_user_id, token_spent
 
 SQL = queries("people", "sql/identities.sql")
 PATIENCE = timedelta(minutes=10)
 """How long somebody may take at the provider."""
+LONGEST_HINT = 6_000
+"""Characters of an ID token that is kept."""
 Connection = AsyncConnection[Any]
+
+
+class _Browser(NamedTuple):
+    """What is known of the browser in which somebody comes in, and where it goes on."""
+
+    origin: Origin
+    mark: str
+    back: WayBack
+    id_token: str | None
 
 
 class ProviderSignIn:
@@ -42,10 +66,10 @@ class ProviderSignIn:
         """The name of the provider for people."""
         return self.provider.client.title
 
-    async def begin(self, redirect_uri: str) -> Begun:
-        """Begin a sign-in. Raises ProviderAway."""
+    async def begin(self, redirect_uri: str, wish: Wish = NO_WISH) -> Begun:
+        """Begin a sign-in. The way back is a part of the cookie, and so bound to the state. Raises ProviderAway."""
         metadata, now = await self.provider.metadata(), self._around.clock()
-        state, cookie = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        state, cookie = secrets.token_urlsafe(32), f"{secrets.token_urlsafe(32)}.{wish.back.word}"
         given = {"state": digest(state), "cookie": digest(cookie), "now": now, "expires_at": now + PATIENCE}
         async with self._around.log.connection() as connection:
             await connection.execute(SQL["begin"], given)
@@ -53,6 +77,7 @@ class ProviderSignIn:
         challenge = _base64(sha256(_made("verifier", cookie).encode()).digest())
         proof = {"code_challenge": challenge, "code_challenge_method": "S256"}
         asked = {"redirect_uri": redirect_uri, "state": state, "nonce": _made("nonce", cookie), **proof}
+        asked |= {"prompt": "login"} if wish.again else {}
         return Begun(self.provider.sign_in_url(metadata, **asked), cookie)
 
     async def finish(
@@ -66,7 +91,9 @@ class ProviderSignIn:
             raise NotVouchedFor("this browser began no such sign-in, or it is over")
         await self._check_answer(answer)
         tokens = await self.provider.exchange(answer["code"], _made("verifier", cookie), redirect_uri)
-        return await self._come_in(await self._named(tokens, _made("nonce", cookie)), origin, mark)
+        who = await self._named(tokens, _made("nonce", cookie))
+        browser = _Browser(origin, mark, WayBack.of_word(cookie.partition(".")[2]), _kept(tokens.id_token))
+        return await self._come_in(who, browser)
 
     async def _take(self, state: str, cookie: str) -> bool:
         given = {"state": digest(state), "cookie": digest(cookie), "now": self._around.clock()}
@@ -96,17 +123,17 @@ class ProviderSignIn:
             claims = {**more, **claims}
         return named(claims, client)
 
-    async def _come_in(self, who: Named, origin: Origin, mark: str) -> CameIn | LinkMailed:
+    async def _come_in(self, who: Named, browser: _Browser) -> CameIn | LinkMailed:
         if who.scopes:
             async with self._around.log.connection() as connection, connection.transaction():
-                return await self._begin_session(connection, who, None, origin, mark)
+                return await self._begin_session(connection, who, None, browser)
         async with self._around.log.connection() as connection, connection.transaction():
             user_id = await self._user_of(connection, who)
         if user_id is None and who.email is not None and self.provider.client.link_by_email:
-            return await self._mail_link(who, who.email, origin)
+            return await self._mail_link(who, who.email, browser)
         await self._around.open_account(who.account_id)
         async with self._around.log.connection() as connection, connection.transaction():
-            return await self._begin_session(connection, who, user_id, origin, mark)
+            return await self._begin_session(connection, who, user_id, browser)
 
     async def _user_of(self, connection: Connection, who: Named) -> str | None:
         """The user whom the provider knows by this name. The first time, a verified address that nobody has makes one;
@@ -125,13 +152,14 @@ class ProviderSignIn:
         return user_id
 
     async def _begin_session(
-        self, connection: Connection, who: Named, user_id: str | None, origin: Origin, mark: str
+        self, connection: Connection, who: Named, user_id: str | None, browser: _Browser
     ) -> CameIn:
-        now, (cookie, sha256) = self._around.clock(), new_token(mark)
+        now, origin, (cookie, sha256) = self._around.clock(), browser.origin, new_token(browser.mark)
         account_id = None if who.scopes else who.account_id
         whose = {"account_id": account_id, "user_id": user_id, "scopes": who.scopes or None}
         proof = {"issuer": who.issuer, "subject": who.subject, "client": (origin.client or "")[:200] or None}
-        values = {"cookie": sha256, "now": now, "expires_at": now + LASTS, **whose, **proof}
+        times = {"now": now, "expires_at": now + LASTS}
+        values = {"cookie": sha256, "id_token": browser.id_token, **times, **whose, **proof}
         await connection.execute(SQL["begin_session"], values)
         await connection.execute(SQL["note_sign_in"], {"user_id": user_id, "now": now})
         details = {"kind": "page", "network": origin.network, "issuer": who.issuer}
@@ -140,16 +168,16 @@ class ProviderSignIn:
         if who.scopes:
             name = f"oidc:{who.subject}"
             await note(connection, now, AuditEntry("operator.signed_in", name, name, None, details))
-        return CameIn(cookie, account_id, now + LASTS)
+        return CameIn(cookie, account_id, now + LASTS, browser.back)
 
-    async def _mail_link(self, who: Named, email: str, origin: Origin) -> LinkMailed:
+    async def _mail_link(self, who: Named, email: str, browser: _Browser) -> LinkMailed:
         """Mail a link to the user who has the same address: only its reader knows whether both are one person."""
         around, now = self._around, self._around.clock()
         token, sha256 = new_token()
-        page = around.page(f"join/{token}")
+        page = around.page(f"join/{token}{(await mailable(browser.back, email, around.is_invited)).query}")
         given = {"sha256": sha256, "issuer": who.issuer, "subject": who.subject, "email": email}
         async with around.log.connection() as connection:
-            wanted = await note_mail(connection, email, origin.network, now)
+            wanted = await note_mail(connection, email, browser.origin.network, now)
             async with connection.transaction():
                 found = await _rows(connection, "make_link", **given, expires_at=now + letters.JOIN)
                 cause = f"join:{sha256.hex()}"
@@ -173,8 +201,9 @@ class ProviderSignIn:
             details = {"issuer": found[0]["issuer"]}
             await note(connection, now, by_user("user.sign_in_joined", found[0]["user_id"], details))
 
-    async def way_out(self, back: str) -> str | None:
-        """Where a browser signs out at the provider too; None if it has no such page, or is away."""
+    async def way_out(self, back: str, id_token: str | None) -> str | None:
+        """Where a browser signs out at the provider too, with the ID token of its session (OpenID Connect RP-Initiated
+        Logout 1.0); None if it has no such page, or is away."""
         try:
             metadata = await self.provider.metadata()
         except ProviderAway:
@@ -182,7 +211,12 @@ class ProviderSignIn:
         if metadata.end_session is None:
             return None
         given = {"client_id": self.provider.client.client_id, "post_logout_redirect_uri": back}
-        return with_query(metadata.end_session, given)
+        return with_query(metadata.end_session, given | ({} if id_token is None else {"id_token_hint": id_token}))
+
+
+def _kept(id_token: str) -> str | None:
+    """An ID token that is kept for signing out at the provider, to which it goes in an address: none that is long."""
+    return id_token if len(id_token) <= LONGEST_HINT else None
 
 
 def _made(what: str, cookie: str) -> str:

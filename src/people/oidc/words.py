@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from ledger.store import EventLog
 from people.api_keys import ApiKey
 from people.sign_in.letters import Tell
+from people.sign_in.ways_back import HOME, IsInvited, WayBack
 from people.sign_in.words import Origin
 
 LASTS = timedelta(hours=12)
@@ -82,6 +83,7 @@ class Around:
     """Opens an account with the credits of a new one, unless it is open."""
     page: Callable[[str], str]
     """The address of a page, from its path below the dashboard. Raises AccessRefused: public_url_required."""
+    is_invited: IsInvited
 
 
 class Named(NamedTuple):
@@ -97,6 +99,18 @@ class Named(NamedTuple):
     """Those of an operator."""
 
 
+class Wish(NamedTuple):
+    """What somebody wants of a sign-in that begins."""
+
+    back: WayBack = HOME
+    """Where they go on afterwards."""
+    again: bool = False
+    """Whether the provider asks who they are although it knows."""
+
+
+NO_WISH = Wish()
+
+
 class Begun(NamedTuple):
     """A sign-in that begins: the address at the provider, and the secret of the browser that begins it."""
 
@@ -110,6 +124,8 @@ class CameIn(NamedTuple):
     cookie: str
     account_id: str | None
     expires_at: datetime
+    back: WayBack = HOME
+    """Where they wanted to go on when they began."""
 
 
 class LinkMailed(NamedTuple):
@@ -125,7 +141,7 @@ class SignsInAtProvider(Protocol):
     def title(self) -> str:
         """The name of the provider for people."""
 
-    async def begin(self, redirect_uri: str) -> Begun:
+    async def begin(self, redirect_uri: str, wish: Wish = NO_WISH) -> Begun:
         """Begin a sign-in. Raises ProviderAway."""
 
     async def finish(
@@ -139,8 +155,8 @@ class SignsInAtProvider(Protocol):
     async def join(self, token: str) -> None:
         """Join whom a mailed link is about. Raises AccessRefused: token_spent."""
 
-    async def way_out(self, back: str) -> str | None:
-        """Where a browser signs out at the provider too, if there is such a page."""
+    async def way_out(self, back: str, id_token: str | None) -> str | None:
+        """Where a browser signs out at the provider too, if there is such a page, with the ID token of its session."""
 
 
 class ProviderOperator(ApiKey):

@@ -1,4 +1,4 @@
-"""The end of a user: asked for with the password, taken back for seven days, and then carried out for good.
+"""The end of a user: asked for by themselves, taken back for seven days, and then carried out for good.
 
 First the texts of their account become unreadable, in the ledger. Then one transaction deletes every row about them. A
 process that ends in between begins again. What stays is what was done, under ids that are nobody's.
@@ -33,10 +33,10 @@ class Deletions:
         self._sign_ins = sign_ins
         self._recovery = recovery
 
-    async def ask(self, person: Person, password: str, origin: Origin) -> datetime:
+    async def ask(self, person: Person, password: str | None, origin: Origin) -> datetime:
         """Ask for the end of a user; returns when it comes. Who asks again does not put it off.
 
-        Raises AccessRefused: owns_a_team, wrong_credentials, or rate_limited.
+        Raises AccessRefused: owns_a_team, and what `Recovery.confirm` raises.
         """
         around, user, now = self._around, person.user, self._around.clock()
         async with around.log.connection() as connection:
@@ -44,7 +44,7 @@ class Deletions:
         if owned["teams"]:
             detail = "You own a team. Delete it, or make somebody else its owner."
             raise AccessRefused("owns_a_team", detail, teams=owned["teams"])
-        await self._recovery.check_password(user, password, origin)
+        await self._recovery.confirm(person, password, origin)
         token, sha256 = new_token()
         page = around.page(f"keep/{token}")
         async with around.log.connection() as connection, connection.transaction():
@@ -91,6 +91,7 @@ class Deletions:
             found = await rows(connection, "lock_due", user_id=user_id, now=now)
             if not found:  # another process is at it
                 return
+            await connection.execute(SQL["lock_key_changes"])  # before all that a change of a team locks after it
             email = found[0]["email"]
             emails = [email, *found[0]["former_emails"]]
             await connection.execute(SQL["end_keys"], {"user_id": user_id, "now": now})

@@ -33,6 +33,8 @@ class Letter:
     useful: timedelta
     wanted: bool = True
     """Whether anybody gets it. One that is not wanted is written all the same: that takes as long."""
+    end: str | None = None
+    """The address that ends mails of its kind; None for mails that always come."""
 
 
 Tell = Callable[[AsyncConnection[Any], Letter], Awaitable[None]]
@@ -101,6 +103,18 @@ def password_changed(to: str, cause: str, url: str) -> Letter:
         f"Your password was changed, and other sessions were ended. If it was not you, choose another one:\n\n{url}\n"
     )
     return Letter(cause, "password_changed", to, "Your password was changed", body, UNDO)
+
+
+def key_ends(to: str, cause: str, url: str, end: str, key: str, day: str) -> Letter:
+    """To whoever made a key that ends on a day. `key` is the part of it that may be shown."""
+    told = f"Your API key {key}... ends on {day}. Programs that use it stop then. Make another one for them here:"
+    body = f"{told}\n\n{url}\n{ending(end)}"
+    return Letter(cause, "key_ends", to, "An API key is about to end", body, DELETION, end=end)
+
+
+def ending(end: str) -> str:
+    """The last lines of a mail that can be switched off."""
+    return f"\nTo get no more mails of this kind, open this link:\n\n{end}\n"
 
 
 def deletion(to: str, cause: str, url: str, day: str) -> Letter:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from people.sign_in.deletion import Deletions
+from people.sign_in.mail_choices import MailChoices
 from people.sign_in.profiles import Profiles
 from people.sign_in.recovery import Recovery
 from people.sign_in.registrations import Registrations
@@ -17,6 +18,7 @@ class People(NamedTuple):
     recovery: Recovery
     profiles: Profiles
     deletions: Deletions
+    mails: MailChoices
 
     @classmethod
     def around(cls, around: Surroundings) -> "People":
@@ -24,4 +26,5 @@ class People(NamedTuple):
         sign_ins = SignIns(around)
         recovery, profiles = Recovery(around, sign_ins), Profiles(around.log, around.clock)
         deletions = Deletions(around, sign_ins, recovery)
-        return cls(sign_ins, Registrations(around, sign_ins), recovery, profiles, deletions)
+        mails = MailChoices(around.log, around.clock)
+        return cls(sign_ins, Registrations(around, sign_ins), recovery, profiles, deletions, mails)

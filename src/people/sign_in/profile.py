@@ -15,7 +15,7 @@ LANGUAGES = (
     *("hu", "it", "ja", "ko", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sv", "tr", "uk", "zh"),
 )
 """Those whose way to write numbers can be chosen. Without a choice it is that of the browser."""
-MailKind = Literal["credits", "keys", "teams"]
+MailKind = Literal["keys", "teams"]
 """Kinds of mails that may be switched off. Those about the safety of an account, and those asked for, may not."""
 MAIL_KINDS: tuple[MailKind, ...] = get_args(MailKind)
 
@@ -31,6 +31,7 @@ class Profile:
     zone: str | None
     language: str | None
     mails_off: tuple[str, ...]
+    has_password: bool
     created_at: datetime
     last_sign_in_at: datetime | None
     deletion_at: datetime | None

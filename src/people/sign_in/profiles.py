@@ -12,7 +12,7 @@ from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.audit_log import by_user, note
 from people.errors import AccessRefused
-from people.sign_in.profile import Export, FirstSteps, MailKind, Profile, ProfileChanges
+from people.sign_in.profile import Export, FirstSteps, Profile, ProfileChanges
 
 SQL = queries("people", "sql/profiles.sql")
 OPEN_EXPORTS, EXPORT_LASTS = 5, timedelta(days=1)
@@ -55,10 +55,12 @@ class Profiles:
             await rows(connection, "hide_first_steps", user_id=user_id)
 
     async def ask_export(self, user_id: str) -> Export:
-        """Ask for a copy of everything. Raises AccessRefused: rate_limited."""
+        """Ask for a copy of everything. Raises AccessRefused: rate_limited, unauthenticated."""
         now, export_id = self._clock(), f"exp_{secrets.token_hex(10)}"
         given = {"export_id": export_id, "user_id": user_id, "now": now, "expires_at": now + EXPORT_LASTS}
         async with self._log.connection() as connection, connection.transaction():
+            if not await rows(connection, "lock_user", user_id=user_id):
+                raise _gone()
             await connection.execute(SQL["forget_exports"], given)
             found = await rows(connection, "ask_export", **given, most=OPEN_EXPORTS)
             if not found:
@@ -81,12 +83,6 @@ class Profiles:
             return {name.removeprefix(prefix): await rows(connection, name, user_id=user_id) for name in names}
 
 
-async def wants_mail(connection: Connection, user_id: str, kind: MailKind) -> bool:
-    """Whether a user wants mails of a kind. Raises psycopg.Error."""
-    found = await rows(connection, "wants_mail", user_id=user_id, kind=kind)
-    return bool(found and found[0]["wants"])
-
-
 async def rows(connection: Connection, name: str, /, **parameters: Any) -> list[Row]:
     """The rows of a statement."""
     async with connection.cursor(row_factory=dict_row) as cursor:
@@ -96,5 +92,10 @@ async def rows(connection: Connection, name: str, /, **parameters: Any) -> list[
 
 def _profile(found: list[Row]) -> Profile:
     if not found:
-        raise AccessRefused("unauthenticated", "The session is over, or there is none. Sign in.")
+        raise _gone()
     return Profile(**{**found[0], "mails_off": tuple(found[0]["mails_off"])})
+
+
+def _gone() -> AccessRefused:
+    """The refusal of whoever was erased meanwhile."""
+    return AccessRefused("unauthenticated", "The session is over, or there is none. Sign in.")

@@ -14,8 +14,11 @@ from people.sign_in.letters import Letter
 from people.sign_in.passwords import check_strength
 from people.sign_in.sign_ins import SQL, Connection, Person, Purpose, SignIns, Surroundings, rows, user_of
 from people.sign_in.throttle import note_mail, note_password, withdraw
+from people.sign_in.ways_back import HOME, WayBack, mailable
 from people.sign_in.words import Origin, User, new_token, token_spent
 
+FRESH = timedelta(minutes=15)
+"""How long after a sign-in whoever has no password is taken to be who signed in."""
 _MAILED: tuple[Purpose, ...] = ("reset", "link", "email")
 
 
@@ -26,21 +29,27 @@ class Recovery:
         self._around = around
         self._sign_ins = sign_ins
 
-    async def ask_reset(self, email: str, origin: Origin) -> None:
+    async def ask_reset(self, email: str, origin: Origin, back: WayBack = HOME) -> None:
         """Mail a link for a new password, if the address has a user. Raises AccessRefused: rate_limited."""
-        await self._ask("reset", letters.RESET, letters.reset, email, origin)
+        await self._ask("reset", letters.RESET, letters.reset, email, origin, back)
 
-    async def ask_link(self, email: str, origin: Origin) -> None:
+    async def ask_link(self, email: str, origin: Origin, back: WayBack = HOME) -> None:
         """Mail a link that signs in, if the address has a user. Raises AccessRefused: rate_limited."""
-        await self._ask("link", letters.LINK, letters.link, email, origin)
+        await self._ask("link", letters.LINK, letters.link, email, origin, back)
 
     async def _ask(
-        self, purpose: Purpose, lasts: timedelta, letter: Callable[..., Letter], email: str, origin: Origin
+        self,
+        purpose: Purpose,
+        lasts: timedelta,
+        letter: Callable[..., Letter],
+        email: str,
+        origin: Origin,
+        back: WayBack,
     ) -> None:
         """The same rows are written whether the address is known or not."""
         around, now = self._around, self._around.clock()
         token, sha256 = new_token()
-        page = around.page(f"{purpose}/{token}")
+        page = around.page(f"{purpose}/{token}{(await mailable(back, email, around.is_invited)).query}")
         async with around.log.connection() as connection:
             allowed = await note_mail(connection, email, origin.network, now)
             async with connection.transaction():
@@ -79,12 +88,12 @@ class Recovery:
             check_strength(password, user.email)
             await self._set_password(connection, user, hashed, keep=None)
 
-    async def change_password(self, person: Person, password: str, new: str, origin: Origin) -> None:
-        """Set a new password with the present one. Other sessions end. Raises AccessRefused: wrong_credentials,
-        password_too_weak, or rate_limited."""
+    async def change_password(self, person: Person, password: str | None, new: str, origin: Origin) -> None:
+        """Set a new password, with the present one if there is one. Other sessions end. Raises AccessRefused:
+        password_too_weak, and what `confirm` raises."""
         user = person.user
         check_strength(new, user.email)
-        await self.check_password(user, password, origin)
+        await self.confirm(person, password, origin)
         hashed = await self._around.passwords.hash(new)
         async with self._around.log.connection() as connection, connection.transaction():
             await self._set_password(connection, user, hashed, keep=person.session_id)
@@ -99,8 +108,21 @@ class Recovery:
         cause = f"password:{user.user_id}:{now.isoformat()}"
         await around.tell(connection, letters.password_changed(user.email, cause, around.page("reset")))
 
-    async def check_password(self, user: User, password: str, origin: Origin) -> None:
+    async def confirm(self, person: Person, password: str | None, origin: Origin) -> None:
+        """Make sure that it is the person who asks: by their password or, without one, by having just signed in.
+
+        Raises AccessRefused: wrong_credentials, fresh_sign_in_required, or rate_limited.
+        """
+        if person.user.password_set_at is not None:
+            await self._check_password(person.user, password, origin)
+        elif not is_fresh(person, self._around.clock()):
+            detail = "You have no password. Sign in again, by mail or at your provider, and ask within 15 minutes."
+            raise AccessRefused("fresh_sign_in_required", detail)
+
+    async def _check_password(self, user: User, password: str | None, origin: Origin) -> None:
         """Raise AccessRefused: wrong_credentials unless it is the password of a user; or rate_limited."""
+        if password is None:
+            raise AccessRefused("wrong_credentials", "This takes your password.")
         around = self._around
         async with around.log.connection() as connection:
             attempt = await note_password(connection, user.email, origin.network, around.clock())
@@ -110,11 +132,11 @@ class Recovery:
         async with around.log.connection() as connection:
             await withdraw(connection, attempt)
 
-    async def ask_address(self, person: Person, password: str, new: str, origin: Origin) -> None:
+    async def ask_address(self, person: Person, password: str | None, new: str, origin: Origin) -> None:
         """Mail a link to the new address, and the way back to the present one. The answer does not tell whether the new
-        address has an account. Raises AccessRefused: wrong_credentials, or rate_limited."""
+        address has an account. Raises AccessRefused, as `confirm` does."""
         around, user, now = self._around, person.user, self._around.clock()
-        await self.check_password(user, password, origin)
+        await self.confirm(person, password, origin)
         (token, sha256), (back, back_sha256) = new_token(), new_token()
         pages = around.page(f"email/{token}"), around.page(f"undo/{back}")
         async with around.log.connection() as connection:
@@ -154,6 +176,11 @@ class Recovery:
         await note(connection, now, by_user("user.email_changed", user_id))
         await connection.execute(SQL["drop_registrations"], {"email": email})
         return user_of(row)
+
+
+def is_fresh(person: Person, now: datetime) -> bool:
+    """Whether somebody signed in a moment ago."""
+    return now - person.begun_at <= FRESH
 
 
 @asynccontextmanager

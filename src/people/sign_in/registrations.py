@@ -10,6 +10,7 @@ from people.sign_in import letters
 from people.sign_in.passwords import check_strength
 from people.sign_in.sign_ins import PENDING, SQL, SignIns, Surroundings, rows, user_of
 from people.sign_in.throttle import note_mail, note_password, withdraw
+from people.sign_in.ways_back import WayBack, mailable
 from people.sign_in.words import Kind, Origin, Pending, SignedIn, digest, new_token, new_user_id, token_spent
 
 _LASTS = letters.VERIFICATION
@@ -28,7 +29,7 @@ class Registrations:
         `invitation` is the secret of one into a team. The mail leads back to it, if it is one of this address.
         Raises AccessRefused: registration_closed, password_too_weak, or rate_limited.
         """
-        around, back = self._around, await self._way_back(email, invitation)
+        around, back = self._around, (await self._way_back(email, invitation)).query
         check_strength(password, email)
         now, user_id = around.clock(), new_user_id()
         token, sha256 = new_token()
@@ -46,17 +47,22 @@ class Registrations:
             await connection.execute(SQL["forget"], {"now": now})
         return Pending(user_id, email, name, pending)
 
-    async def _way_back(self, email: str, invitation: str) -> str:
-        """The query that leads back to an invitation of an address; empty without one.
+    async def _way_back(self, email: str, invitation: str) -> WayBack:
+        """The way back to an invitation of an address; home without one.
 
         Raises AccessRefused: registration_closed without one, where only who is invited registers.
         """
-        if invitation and await self._around.is_invited(email, invitation):
-            return f"?invitation={invitation}"
-        if self._around.registration != "open":
+        back = await mailable(WayBack(invitation), email, self._around.is_invited)
+        if not back.invitation and self._around.registration != "open":
             detail = "Only who is invited into a team registers here, from the link of the invitation, for its address."
             raise AccessRefused("registration_closed", detail)
-        return ""
+        return back
+
+    async def _check_still_invited(self, email: str) -> None:
+        """Raise AccessRefused: registration_closed where only who is invited registers, and the address is not."""
+        if self._around.registration != "open" and not await self._around.is_invited(email, None):
+            detail = "The invitation with which you registered was withdrawn or has expired. Ask for another one."
+            raise AccessRefused("registration_closed", detail)
 
     async def mail_again(self, email: str, origin: Origin) -> None:
         """Mail another link for the newest registration of an address. Raises AccessRefused: rate_limited."""
@@ -75,7 +81,7 @@ class Registrations:
     async def verify(self, token: str, password: str, origin: Origin, kind: Kind, mark: str = "") -> SignedIn:
         """Make the user of a registration, and sign them in.
 
-        Raises AccessRefused: token_spent, wrong_credentials, or rate_limited.
+        Raises AccessRefused: token_spent, wrong_credentials, registration_closed, or rate_limited.
         """
         around, now = self._around, self._around.clock()
         async with around.log.connection() as connection:
@@ -86,6 +92,7 @@ class Registrations:
         if not await around.passwords.match(waiting[0]["password_hash"], password):
             detail = "This is not the password with which this address was registered. Register again if you forgot it."
             raise AccessRefused("wrong_credentials", detail)
+        await self._check_still_invited(waiting[0]["email"])
         async with around.log.connection() as connection, connection.transaction():
             await withdraw(connection, attempt)
             found = await rows(connection, "verify", sha256=digest(token), now=now)

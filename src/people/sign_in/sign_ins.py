@@ -18,6 +18,7 @@ from people.errors import AccessRefused
 from people.sign_in.letters import Tell
 from people.sign_in.passwords import Passwords
 from people.sign_in.throttle import note_password, withdraw
+from people.sign_in.ways_back import IsInvited
 from people.sign_in.words import Kind, Origin, OwnSession, SignedIn, User, digest, new_token, token_spent
 
 SQL = queries("people", "sql/users.sql")
@@ -48,8 +49,7 @@ class Surroundings:
     """Makes the texts of an account unreadable for ever; once, however often it is called."""
     forget_mails: Callable[[Connection, list[str]], Awaitable[None]]
     """Deletes the mails to some addresses in the transaction of a connection, those that wait too."""
-    is_invited: Callable[[str, str], Awaitable[bool]]
-    """Whether an address has an open invitation with a secret."""
+    is_invited: IsInvited
 
 
 class Person(NamedTuple):
@@ -57,6 +57,8 @@ class Person(NamedTuple):
 
     user: User
     session_id: int
+    begun_at: datetime
+    """When they signed in."""
     expires_at: datetime
 
 
@@ -77,8 +79,8 @@ class SignIns:
             detail = "The address or the password is wrong, or the address is not verified."
             raise AccessRefused("wrong_credentials", detail)
         async with around.log.connection() as connection, connection.transaction():
-            await withdraw(connection, attempt)
             made = await self.begin(connection, user_of(found), origin, kind, mark)
+            await withdraw(connection, attempt)
         return await self.with_account(made)
 
     async def with_link(self, token: str, origin: Origin, kind: Kind, mark: str = "") -> SignedIn:
@@ -89,12 +91,13 @@ class SignIns:
         return await self.with_account(made)
 
     async def begin(self, connection: Connection, user: User, origin: Origin, kind: Kind, mark: str) -> SignedIn:
-        """Begin a session of a user."""
+        """Begin a session of a user. Raises AccessRefused: unauthenticated when they were erased meanwhile."""
         now = self._around.clock()
+        if not await rows(connection, "note_sign_in", user_id=user.user_id, now=now):
+            raise AccessRefused("unauthenticated", "The user does not exist any more.")
         token, sha256 = new_token(TOKEN if kind == "token" else mark)
         values = {"sha256": sha256, "user_id": user.user_id, "kind": kind, "now": now, "expires_at": now + LASTS}
         await connection.execute(SQL["begin_session"], {**values, "client": (origin.client or "")[:200] or None})
-        await connection.execute(SQL["note_sign_in"], {"user_id": user.user_id, "now": now})
         await note(connection, now, by_user("user.signed_in", user.user_id, {"kind": kind, "network": origin.network}))
         return SignedIn(user, token, now + LASTS)
 
@@ -148,7 +151,7 @@ class SignIns:
             expires_at = min(now + LASTS, found["begun_at"] + LONGEST)
             renewed = {"session_id": found["session_id"], "now": now, "expires_at": expires_at}
             await connection.execute(SQL["renew"], renewed)
-        return Person(user_of(found), found["session_id"], expires_at)
+        return Person(user_of(found), found["session_id"], found["begun_at"], expires_at)
 
     async def sessions_of(self, person: Person) -> list[OwnSession]:
         """The open sessions of a user, the newest first."""

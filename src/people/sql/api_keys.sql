@@ -52,6 +52,15 @@ SELECT people.rotate_key(%(key_id)s, %(account_id)s, %(prefix)s, %(sha256)s, %(a
 -- name: end_keys
 SELECT people.end_keys(%(account_id)s, %(key_id)s, %(member)s, %(at)s) AS ended;
 
+-- name: ending_keys
+-- The newest secrets that end until a moment, of keys that people made `before` it at the least.
+SELECT k.key_id, k.prefix, k.account_id, k.expires_at, k.made_by, u.email
+FROM people.api_keys AS k JOIN people.users AS u ON u.user_id = k.made_by
+WHERE k.expires_at > %(now)s AND k.expires_at <= %(until)s AND k.created_at <= k.expires_at - %(before)s::interval
+  AND k.revoked_at IS NULL AND k.disabled_at IS NULL AND k.key_id > %(after)s AND NOT EXISTS (
+      SELECT FROM people.api_keys AS later WHERE later.key_id = k.key_id AND later.replaces = k.prefix)
+ORDER BY k.key_id LIMIT %(limit)s;
+
 -- name: listed_keys
 -- The newest secret of each key, those that are not revoked first, the newest key first: those of an account, of a member
 -- of it, or one; with `services` those of services too. With `created_at` those after a place in that order.

@@ -36,12 +36,12 @@ DELETE FROM people.registrations WHERE email = %(email)s;
 
 -- name: begin_session
 INSERT INTO people.sessions (
-    cookie_sha256, account_id, own_account_id, user_id, scopes, issuer, subject, client,
+    cookie_sha256, account_id, own_account_id, user_id, scopes, issuer, subject, id_token, client,
     created_at, link_expires_at, expires_at, begun_at, used_at
 )
 VALUES (
-    %(cookie)s, %(account_id)s, %(account_id)s, %(user_id)s, %(scopes)s, %(issuer)s, %(subject)s, %(client)s,
-    %(now)s, %(now)s, %(expires_at)s, %(now)s, %(now)s
+    %(cookie)s, %(account_id)s, %(account_id)s, %(user_id)s, %(scopes)s, %(issuer)s, %(subject)s, %(id_token)s,
+    %(client)s, %(now)s, %(now)s, %(expires_at)s, %(now)s, %(now)s
 );
 
 -- name: note_sign_in
@@ -59,7 +59,11 @@ SELECT EXISTS (
 ) AS joinable;
 
 -- name: join
--- A mailed link joins once, and a change of the address ends it.
-DELETE FROM people.identity_links AS l USING people.users AS u
+-- A mailed link joins once, and a change of the address ends it. Its user is locked before it, as by an erasure.
+WITH u AS MATERIALIZED (
+    SELECT one.user_id, one.email FROM people.users AS one JOIN people.identity_links AS mailed USING (user_id)
+    WHERE mailed.sha256 = %(sha256)s FOR NO KEY UPDATE OF one
+)
+DELETE FROM people.identity_links AS l USING u
 WHERE l.sha256 = %(sha256)s AND l.expires_at > %(now)s AND u.user_id = l.user_id AND u.email = l.email
 RETURNING l.issuer, l.subject, l.user_id;

@@ -1,7 +1,8 @@
 -- What people say about themselves, copies of everything, and the end of a user.
 
 -- name: profile
-SELECT user_id, email, name, avatar_url, zone, language, mails_off, created_at, last_sign_in_at, deletion_at
+SELECT user_id, email, name, avatar_url, zone, language, mails_off, password_set_at IS NOT NULL AS has_password,
+       created_at, last_sign_in_at, deletion_at
 FROM people.users WHERE user_id = %(user_id)s;
 
 -- name: change
@@ -13,7 +14,8 @@ UPDATE people.users SET
     language = nullif(coalesce(%(language)s::text, language), ''),
     mails_off = coalesce(%(mails_off)s::text[], mails_off)
 WHERE user_id = %(user_id)s
-RETURNING user_id, email, name, avatar_url, zone, language, mails_off, created_at, last_sign_in_at, deletion_at;
+RETURNING user_id, email, name, avatar_url, zone, language, mails_off, password_set_at IS NOT NULL AS has_password,
+          created_at, last_sign_in_at, deletion_at;
 
 -- name: first_steps
 -- What a user did already, in an account that they may manage.
@@ -26,8 +28,14 @@ FROM people.users AS u WHERE user_id = %(user_id)s;
 -- name: hide_first_steps
 UPDATE people.users SET first_steps_hidden = true WHERE user_id = %(user_id)s;
 
--- name: wants_mail
-SELECT NOT %(kind)s = ANY (mails_off) AS wants FROM people.users WHERE user_id = %(user_id)s;
+-- name: mail_choice
+-- Whether a user wants mails of a kind, and with what the links are signed that end them.
+SELECT NOT %(kind)s = ANY (u.mails_off) AS wants, s.value AS secret
+FROM people.users AS u JOIN people.secrets AS s ON s.name = 'mail choices' WHERE u.user_id = %(user_id)s;
+
+-- name: end_mails
+UPDATE people.users SET mails_off = array_append(array_remove(mails_off, %(kind)s), %(kind)s)
+WHERE user_id = %(user_id)s RETURNING user_id;
 
 -- name: ask_deletion
 -- Who asks again does not put it off.
@@ -48,10 +56,14 @@ SELECT user_id FROM people.users AS u WHERE deletion_at <= %(now)s
 ORDER BY deletion_at LIMIT %(limit)s;
 
 -- name: lock_due
--- The addresses of a user who is due, if nobody else erases them now.
+-- The addresses of a user who is due, if nobody else erases them now. Whatever is about a user locks them first, and
+-- after them the changes of keys; then come the rows of members, sessions and all others (docs/adr/0101).
 SELECT email, former_emails FROM people.users AS u WHERE user_id = %(user_id)s AND deletion_at <= %(now)s
   AND NOT EXISTS (SELECT FROM people.members AS m WHERE m.user_id = u.user_id AND m.role = 'owner')
 FOR UPDATE SKIP LOCKED;
+
+-- name: lock_key_changes
+SELECT pg_advisory_xact_lock(hashtextextended('people.key_log', 0));
 
 -- name: erase_sessions
 -- Their own, and the links of the product into their account.
@@ -83,6 +95,10 @@ DELETE FROM people.attempts WHERE address = ANY (%(digests)s);
 
 -- name: erase_user
 DELETE FROM people.users WHERE user_id = %(user_id)s;
+
+-- name: lock_user
+-- Whoever is erased at the moment is waited for.
+SELECT user_id FROM people.users WHERE user_id = %(user_id)s FOR KEY SHARE;
 
 -- name: ask_export
 -- None, when the user has several open already.

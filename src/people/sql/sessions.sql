@@ -51,7 +51,10 @@ WHERE cookie_sha256 = %(cookie)s AND user_id IS NOT NULL AND issuer IS NULL AND 
 SELECT cookie_sha256 FROM people.sessions WHERE cookie_sha256 = ANY (%(cookies)s) AND ended_at IS NULL;
 
 -- name: end
-UPDATE people.sessions SET ended_at = %(now)s WHERE cookie_sha256 = %(cookie)s AND ended_at IS NULL RETURNING user_id;
+-- With the ID token that it began with, which goes.
+WITH before AS (SELECT session_id, id_token FROM people.sessions WHERE cookie_sha256 = %(cookie)s)
+UPDATE people.sessions AS s SET ended_at = %(now)s, id_token = NULL FROM before AS b
+WHERE s.session_id = b.session_id AND s.ended_at IS NULL RETURNING s.user_id, b.id_token;
 
 -- name: forget
 -- Delete sessions that ended long ago, at most 100 at a time.

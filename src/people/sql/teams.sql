@@ -55,7 +55,7 @@ WITH gone AS (
 ), withdrawn AS (
     DELETE FROM people.invitations WHERE team_id = %(team_id)s
 ), ended AS (
-    UPDATE people.sessions SET ended_at = %(now)s
+    UPDATE people.sessions SET ended_at = %(now)s, id_token = NULL
     WHERE account_id = %(team_id)s AND ended_at IS NULL AND cookie_sha256 IS DISTINCT FROM %(kept)s
 )
 UPDATE people.teams SET deleted_at = %(now)s WHERE team_id = %(team_id)s;
@@ -80,7 +80,7 @@ DELETE FROM people.members WHERE team_id = %(team_id)s AND user_id = %(user_id)s
 
 -- name: end_sessions
 -- Those of a person in a team, but one, if one is named.
-UPDATE people.sessions SET ended_at = %(now)s
+UPDATE people.sessions SET ended_at = %(now)s, id_token = NULL
 WHERE account_id = %(team_id)s AND user_id = %(user_id)s AND ended_at IS NULL
   AND cookie_sha256 IS DISTINCT FROM %(kept)s;
 
@@ -131,6 +131,16 @@ WHERE i.sha256 = %(sha256)s AND i.expires_at > %(now)s AND t.deleting_at IS NULL
   AND (NOT starts_with(i.invited_by, 'usr_') OR EXISTS (
       SELECT FROM people.members AS m WHERE m.team_id = i.team_id AND m.user_id = i.invited_by
         AND m.role IN ('owner', 'admin') AND m.status = 'active'));
+
+-- name: is_invited
+-- Whether an address has an invitation that opens: the one with a secret, or any when none is given.
+SELECT EXISTS (
+    SELECT FROM people.invitations AS i JOIN people.teams AS t USING (team_id)
+    WHERE i.email = %(email)s AND (%(sha256)s::bytea IS NULL OR i.sha256 = %(sha256)s) AND i.expires_at > %(now)s
+      AND t.deleting_at IS NULL AND (NOT starts_with(i.invited_by, 'usr_') OR EXISTS (
+          SELECT FROM people.members AS m WHERE m.team_id = i.team_id AND m.user_id = i.invited_by
+            AND m.role IN ('owner', 'admin') AND m.status = 'active'))
+) AS invited;
 
 -- name: accept
 -- By the user who has the invited address, verified, at this moment.

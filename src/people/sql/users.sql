@@ -66,7 +66,8 @@ INSERT INTO people.sessions
 VALUES (%(sha256)s, %(user_id)s, %(user_id)s, %(kind)s, %(client)s, %(now)s, %(now)s, %(expires_at)s, %(now)s, %(now)s);
 
 -- name: note_sign_in
-UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s;
+-- This locks the user before anything of theirs, as their erasure does: neither waits for the other. None who is erased.
+UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s RETURNING user_id;
 
 -- name: person
 -- The open session of a token, and its user.
@@ -85,12 +86,12 @@ FROM people.sessions WHERE user_id = %(user_id)s AND ended_at IS NULL AND expire
 ORDER BY session_id DESC LIMIT 100;
 
 -- name: end_session
-UPDATE people.sessions SET ended_at = %(now)s
+UPDATE people.sessions SET ended_at = %(now)s, id_token = NULL
 WHERE session_id = %(session_id)s AND user_id = %(user_id)s AND ended_at IS NULL RETURNING session_id;
 
 -- name: end_sessions
 -- All of a user but one, if one is named.
-UPDATE people.sessions SET ended_at = %(now)s
+UPDATE people.sessions SET ended_at = %(now)s, id_token = NULL
 WHERE user_id = %(user_id)s AND ended_at IS NULL AND session_id IS DISTINCT FROM %(except)s;
 
 -- name: make_token
@@ -108,8 +109,12 @@ SELECT EXISTS (
 
 -- name: use_token
 -- A mailed secret is used once; this one statement decides who is the first. All but `undo` and `keep` end with a change
--- of the address or of the password.
-UPDATE people.tokens AS t SET used_at = %(now)s FROM people.users AS u
+-- of the address or of the password. Its user is locked before it, as by whatever else is about a user.
+WITH u AS MATERIALIZED (
+    SELECT one.* FROM people.users AS one JOIN people.tokens AS mailed USING (user_id)
+    WHERE mailed.sha256 = %(sha256)s AND mailed.purpose = %(purpose)s FOR NO KEY UPDATE OF one
+)
+UPDATE people.tokens AS t SET used_at = %(now)s FROM u
 WHERE t.sha256 = %(sha256)s AND t.purpose = %(purpose)s AND t.used_at IS NULL AND t.expires_at > %(now)s
   AND u.user_id = t.user_id
   AND (t.purpose IN ('undo', 'keep') OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
@@ -160,14 +165,16 @@ RETURNING attempt_id, (
 DELETE FROM people.attempts WHERE attempt_id = %(attempt_id)s;
 
 -- name: forget
--- Delete what is over, at most 100 rows of each kind at a time.
+-- Delete what is over, at most 100 rows of each kind at a time. A registration or a secret that somebody else is at
+-- is left for the next time.
 WITH attempts AS (
     DELETE FROM people.attempts WHERE attempt_id IN (
         SELECT attempt_id FROM people.attempts WHERE at < %(now)s::timestamptz - interval '1 hour' ORDER BY at LIMIT 100)
 ), registrations AS (
     DELETE FROM people.registrations WHERE user_id IN (
-        SELECT user_id FROM people.registrations WHERE expires_at < %(now)s ORDER BY expires_at LIMIT 100)
+        SELECT user_id FROM people.registrations WHERE expires_at < %(now)s
+        ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)
 )
 DELETE FROM people.tokens WHERE sha256 IN (
-    SELECT sha256 FROM people.tokens WHERE expires_at < %(now)s ORDER BY expires_at LIMIT 100
+    SELECT sha256 FROM people.tokens WHERE expires_at < %(now)s ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
 );

@@ -1,6 +1,6 @@
 """How every change of a team begins: under its lock, with the role that the actor has at this moment."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from people.audit_log import AuditEntry, note
+from people.sign_in.letters import Letter
+from people.sign_in.mail_choices import ending_token
 from people.sign_in.words import digest
 from people.teams.roles import SQL, Role, at_least, role_of
 from people.teams.words import Actor, Team, TeamSurroundings, missing_role, not_there
@@ -70,6 +72,23 @@ async def change_of(
         if not found or role is None or (found[0]["deleting_at"] is not None and not deleting):
             raise not_there("team")
         yield Change(connection, Team(**found[0]), actor, role, around.clock())
+
+
+async def tell_owner(
+    around: TeamSurroundings,
+    connection: Connection,
+    team_id: str,
+    letter: Callable[..., Letter],
+    cause: str,
+    address: str,
+) -> None:
+    """Tell the owner of a team about whoever has an address, if they want such mails. Raises psycopg.Error."""
+    members = await rows(connection, "members", team_id=team_id)
+    [owner] = [row for row in members if row["role"] == "owner"]
+    token = await ending_token(connection, owner["user_id"], "teams")
+    if token is not None:
+        page, end = around.page(f"accounts/{team_id}/team"), around.own_page(f"mails/{token}")
+        await around.tell(connection, letter(owner["email"], cause, page, end, address))
 
 
 async def rows(connection: Connection, name: str, /, **parameters: Any) -> list[Row]:

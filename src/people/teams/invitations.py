@@ -13,7 +13,7 @@ from people.errors import AccessRefused
 from people.sign_in.throttle import note_invitation
 from people.sign_in.words import Origin, User, digest, new_token, token_spent
 from people.teams import letters
-from people.teams.changing import Change, Connection, change_of, rows
+from people.teams.changing import Change, Connection, change_of, rows, tell_owner
 from people.teams.roles import SQL
 from people.teams.words import (
     INVITED_FOR,
@@ -97,6 +97,7 @@ class Invitations:
         team_id = (await self.find(token)).team_id
         async with around.log.connection() as connection, connection.transaction():
             await connection.execute(SQL["lock"], {"team_id": team_id})
+            await connection.execute(SQL["lock_user"], {"user_id": user.user_id})  # before what is theirs
             found = await rows(connection, "invitation", sha256=digest(token), now=now)
             if not found:
                 raise token_spent()
@@ -119,20 +120,20 @@ class Invitations:
         await self._around.tell(change.connection, letters.invitation(invited.email, cause, page, inviter))
 
     async def _welcome(self, connection: Connection, user: User, invited: OpenInvitation) -> None:
-        """Note that somebody joined, and tell the owner."""
+        """Note that somebody joined, and tell the owner, if they want to be told."""
         around, team_id = self._around, invited.team_id
         entry = AuditEntry("member.joined", user.user_id, user.user_id, team_id, {"role": invited.role})
         await note(connection, around.clock(), entry)
-        [owner] = [row for row in await rows(connection, "members", team_id=team_id) if row["role"] == "owner"]
-        cause, page = f"joined:{invited.invitation_id}", around.page(f"accounts/{team_id}/team")
-        await around.tell(connection, letters.joined(owner["email"], cause, page, user.email))
+        await tell_owner(around, connection, team_id, letters.joined, f"joined:{invited.invitation_id}", user.email)
 
 
-async def is_invited(log: EventLog, clock: Callable[[], datetime], email: str, token: str) -> bool:
-    """Whether an address has an open invitation with a secret. Raises psycopg.Error."""
+async def is_invited(log: EventLog, clock: Callable[[], datetime], email: str, token: str | None) -> bool:
+    """Whether an address has an invitation that opens: the one with a secret, or any when it is None. Raises
+    psycopg.Error."""
+    sha256 = None if token is None else digest(token)
     async with log.connection() as connection:
-        found = await rows(connection, "invitation", sha256=digest(token), now=clock())
-    return any(row["email"] == email for row in found)
+        [found] = await rows(connection, "is_invited", email=email, sha256=sha256, now=clock())
+    return bool(found["invited"])
 
 
 async def _check_free(change: Change, email: str, most: int) -> None:

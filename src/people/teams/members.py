@@ -1,6 +1,7 @@
 """The members of a team: their roles, and that they go."""
 
-from people.teams.changing import Change, Row, change_of, rows
+from people.teams import letters
+from people.teams.changing import Change, Row, change_of, rows, tell_owner
 from people.teams.words import (
     Actor,
     InvitedRole,
@@ -52,15 +53,19 @@ class Members:
 
     async def remove(self, actor: Actor, team_id: str, user_id: str, kept: str | None = None) -> None:
         """Remove a member, or leave: what they have in the team ends at once, but the session with the cookie `kept`.
+        The owner is told of those who leave, if they want to be told.
 
         Raises AccessRefused: missing_role, and last_owner for the owner.
         """
         async with change_of(self._around, team_id, actor) as change:
             leaves = actor.user_id == user_id
-            await _manageable(change, user_id, leaves=leaves)
+            member = await _manageable(change, user_id, leaves=leaves)
             await change.execute("remove", user_id=user_id)
             await change.end_access(user_id, kept)
             await change.note("member.left" if leaves else "member.removed", user_id)
+            if leaves:
+                cause = f"left:{team_id}:{user_id}:{change.now.isoformat()}"
+                await tell_owner(self._around, change.connection, team_id, letters.left, cause, member["email"])
 
 
 async def _manageable(change: Change, user_id: str, *, leaves: bool = False) -> Row:

@@ -111,6 +111,8 @@ class TeamSurroundings:
     Raises what says that it cannot be done."""
     seats: int
     """People in a team, with those who are invited."""
+    own_page: Callable[[str], str]
+    """The address of one of our own pages, also where `page` is about those of a product."""
 
 
 def new_id(prefix: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,8 +20,9 @@ from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
 from people.oidc.id_tokens import ALGORITHMS
 from people.oidc.signing_in import ProviderSignIn
-from people.oidc.words import Around, Begun, CameIn, Client, LinkMailed
+from people.oidc.words import NO_WISH, Around, Begun, CameIn, Client, LinkMailed, Wish
 from people.sign_in.letters import Letter
+from people.teams.invitations import is_invited
 from tests.billing.calls.provider_server import ProviderServer, provider_server
 from tests.people.letters import HERE
 
@@ -110,7 +112,8 @@ class Product:
     @property
     def around(self) -> Around:
         """What signing in needs of it."""
-        return Around(self.ledger.log, self.clock, self._tell, self._open, _page)
+        invited = partial(is_invited, self.ledger.log, self.clock)
+        return Around(self.ledger.log, self.clock, self._tell, self._open, _page, invited)
 
     async def _tell(self, connection: AsyncConnection[Any], letter: Letter) -> None:
         self.letters.append(letter)
@@ -120,9 +123,9 @@ class Product:
         metadata = Metadata("people", "open", account_id, account_id)
         await self.ledger.execute(Submission(OpenAccount(account_id, 100), metadata, fingerprint([account_id])))
 
-    async def begin(self, sign_ins: ProviderSignIn) -> tuple[Begun, dict[str, str]]:
+    async def begin(self, sign_ins: ProviderSignIn, wish: Wish = NO_WISH) -> tuple[Begun, dict[str, str]]:
         """Begin a sign-in; returns the answer that the provider would send back, too."""
-        begun = await sign_ins.begin(REDIRECT)
+        begun = await sign_ins.begin(REDIRECT, wish)
         asked = dict(parse_qsl(urlsplit(begun.url).query))
         self.forger.nonce = asked["nonce"]
         return begun, {"code": "a code", "state": asked["state"], "iss": self.forger.issuer}

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from people.oidc.words import CameIn, ClaimIs, LinkMailed, ProviderOperator
+from people.oidc.words import CameIn, ClaimIs, LinkMailed, NotVouchedFor, ProviderOperator, Wish
 from people.sessions import Session, Sessions
 from people.sign_in.passwords import Passwords
+from people.sign_in.ways_back import HOME, WayBack
 from tests.conftest import Clock
 from tests.people.letters import HERE, PASSWORD, Town
-from tests.people.oidc.forger import Product
+from tests.people.oidc.forger import REDIRECT, Product
 
 ADA = "ada@example.com"
 
@@ -124,3 +125,41 @@ async def test_the_database_has_no_secret_of_a_sign_in(product: Product) -> None
     stored = str(await rows(product, "SELECT r::text FROM people.provider_requests AS r"))
     for secret in (begun.cookie, answer["state"], product.forger.nonce):
         assert secret not in stored
+
+
+async def test_the_way_back_is_bound_to_the_browser_and_to_the_state(product: Product) -> None:
+    """Whoever changes it in the cookie ends no sign-in. The provider asks again who wants to confirm something."""
+    sign_ins = product.sign_ins()
+    for back in (HOME, WayBack("an_invitation-1"), WayBack(settings=True)):
+        begun, answer = await product.begin(sign_ins, Wish(back, again=back.settings))
+        assert ("prompt=login" in begun.url) == back.settings
+        secret, _, word = begun.cookie.partition(".")
+        for changed in (secret, f"{secret}.invitation.evil", f"{begun.cookie}x", f"x.{word}"):
+            with pytest.raises(NotVouchedFor):
+                await sign_ins.finish(answer, changed, REDIRECT, HERE, "")
+        came = await sign_ins.finish(answer, begun.cookie, REDIRECT, HERE, "")
+        assert isinstance(came, CameIn)
+        assert came.back == back
+
+
+async def test_no_mail_that_joins_leads_to_an_invitation_of_somebody_else(product: Product) -> None:
+    product.options["link_by_email"] = True
+    await product.sign_in(sub="first", email=ADA, email_verified=True)
+    product.forger.claims = {"sub": "second", "email": ADA, "email_verified": True}
+    sign_ins = product.sign_ins()
+    begun, answer = await product.begin(sign_ins, Wish(WayBack("of_somebody_else")))
+    assert await sign_ins.finish(answer, begun.cookie, REDIRECT, HERE, "") == LinkMailed(ADA)
+    assert "invitation" not in product.letters[-1].body
+
+
+async def test_the_id_token_is_kept_for_the_way_out_and_no_longer(product: Product) -> None:
+    came = await product.sign_in(email=ADA, email_verified=True)
+    assert isinstance(came, CameIn)
+    [(stored,)] = await rows(product, "SELECT id_token FROM people.sessions")
+    assert stored.count(".") == 2
+    sessions = Sessions(product.ledger.log, product.clock)
+    assert await sessions.end(came.cookie) == stored
+    assert await sessions.end(came.cookie) is None
+    assert await rows(product, "SELECT id_token FROM people.sessions") == [(None,)]
+    await product.sign_in(padding="x" * 6_000)
+    assert await rows(product, "SELECT id_token FROM people.sessions WHERE ended_at IS NULL") == [(None,)]

@@ -134,10 +134,12 @@ async def test_the_secret_goes_where_the_provider_takes_it(product: Product) -> 
 
 async def test_the_way_out_is_known_while_the_provider_is_there(product: Product) -> None:
     back = "https://ledger.example/dashboard/sign-in"
-    found = await product.sign_ins().way_out(back)
+    found = await product.sign_ins().way_out(back, "an.id.token")
     assert found is not None
     assert found.startswith(f"{product.forger.issuer}/sign-out?client_id=the-ledger&post_logout_redirect_uri=https%3A")
+    assert found.endswith("&id_token_hint=an.id.token")
+    assert await product.sign_ins().way_out(back, None) == found.removesuffix("&id_token_hint=an.id.token")
     product.forger.server.answers[DISCOVERY] = _discovered(product.forger, end_session_endpoint=None)
-    assert await product.sign_ins().way_out(back) is None
+    assert await product.sign_ins().way_out(back, None) is None
     product.forger.server.answers[DISCOVERY] = Raw(503, b"")
-    assert await product.sign_ins().way_out(back) is None
+    assert await product.sign_ins().way_out(back, None) is None

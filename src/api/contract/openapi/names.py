@@ -122,6 +122,7 @@ _OTHERS = {
     "GET /api/usage/current": "get_own_usage",
     "GET /api/usage/history": "list_own_usage",
     "GET /api/usage/analytics": "get_own_analytics",
+    "GET /api/limits": "get_own_limits",
     "GET /api/audit": "list_own_audit_entries",
     "GET /api/keys": "list_own_keys",
     "POST /api/keys": "create_own_key",

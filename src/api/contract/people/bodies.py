@@ -17,6 +17,10 @@ NewPassword = Annotated[
     Field(description="no password that is tried first, and not the address"),
 ]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST)]
+OwnPassword = Annotated[
+    Password | None,
+    Field(description="of whoever has one. Whoever has none needs a session of the last 15 minutes"),
+]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
 MailedToken = Annotated[Token, Field(description="the last part of the address in the mail")]
 
@@ -94,13 +98,13 @@ class ChangeEmailBody(Body):
     """Ask for another address."""
 
     email: Email
-    password: Password
+    password: OwnPassword = None
 
 
 class ChangePasswordBody(Body):
-    """Change the password."""
+    """Change the password, or set the first one."""
 
-    password: Password
+    password: OwnPassword = None
     new_password: NewPassword
 
 
@@ -117,9 +121,9 @@ class ProfileBody(Body):
 
 
 class PasswordBody(Body):
-    """What is asked for is asked for by whoever knows the password."""
+    """What is asked for is asked for by whoever knows the password, or has none and has just signed in."""
 
-    password: Password
+    password: OwnPassword = None
 
 
 PEOPLE_BODIES = (

@@ -24,6 +24,7 @@ class ProfileAnswer(UserAnswer):
     zone: Annotated[str | None, Field(description="IANA time zone; null: that of the browser")]
     language: Annotated[str | None, Field(description="whose way to write numbers; null: that of the browser")]
     mails_off: Annotated[Sequence[str], Field(description="kinds of mails that are not wanted")]
+    has_password: Annotated[bool, Field(description="without one, a fresh sign-in stands for it")]
     deletion_at: Annotated[datetime | None, Field(description="when the person is erased; null: never")]
 
 
@@ -59,6 +60,7 @@ def profile_answer(profile: Profile, active: SubscriptionNow | None) -> ProfileA
         "zone": profile.zone,
         "language": profile.language,
         "mails_off": profile.mails_off,
+        "has_password": profile.has_password,
         "deletion_at": profile.deletion_at,
     }
 

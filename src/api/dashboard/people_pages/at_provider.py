@@ -18,15 +18,14 @@ from api.dashboard.cookies import (
     set_session_cookie,
 )
 from api.dashboard.current_user import home_path, page_not_found, root_of, sessions_of
-from api.dashboard.people_pages.signing_in import Fields, spent, submitted_to
-from api.dashboard.person_forms import Form, provider_of, show
-from api.dashboard.rendering import page
+from api.dashboard.people_pages.signing_in import Fields, notice, spent, submitted_to
+from api.dashboard.person_forms import Form, first_page, provider_of, show, way_back
 from api.dashboard.sign_in import SHOWN_AS_OVER
 from api.http import metrics
 from api.http.methods import is_head
 from api.http.people.origins import origin_of
 from api.http.requests.own_address import base_of
-from people.oidc.words import LASTS, CameIn, LinkMailed, NotVouchedFor, ProviderAway, SignsInAtProvider
+from people.oidc.words import LASTS, CameIn, LinkMailed, NotVouchedFor, ProviderAway, SignsInAtProvider, Wish
 
 JOIN = Form(
     "Join your two sign-ins",
@@ -46,7 +45,8 @@ async def start(request: Request) -> Response:
     if is_head(request.scope) or "prefetch" in request.headers.get("sec-purpose", ""):
         return Response(status_code=204)
     try:
-        begun = await provider.begin(_callback(request))
+        back = way_back(request)
+        begun = await provider.begin(_callback(request), Wish(back, again=back.settings))
     except ProviderAway as error:
         return await _away(request, provider, error)
     response = RedirectResponse(begun.url, 303)
@@ -78,7 +78,8 @@ async def _came_in(request: Request, came: CameIn) -> Response:
     if before is not None:
         await sessions_of(request).end(before)
     metrics.count_sign_in("provider", "done")
-    response = RedirectResponse(home_path(root_of(request), came.account_id), 303)
+    root = root_of(request)
+    response = RedirectResponse(first_page(root, came.back, home_path(root, came.account_id)), 303)
     set_session_cookie(request, response, came.cookie, int((LASTS + SHOWN_AS_OVER).total_seconds()))
     return response
 
@@ -88,7 +89,7 @@ async def _joined_later(request: Request, mailed: LinkMailed) -> Response:
         f"{mailed.email} has an account here already. We mailed it a link that joins the two: open it, confirm, and "
         "sign in again."
     )
-    return await page(request, "person_notice.html", status=202, title="Look into your mail", says=says)
+    return await notice(request, "Look into your mail", says, status=202)
 
 
 async def show_join(request: Request) -> Response:
@@ -105,7 +106,7 @@ async def join(request: Request) -> Response:
     async def ask(_: Fields) -> Response:
         await provider.join(request.path_params["token"])
         says = f"From now on you are the same person, whether you sign in here or at {provider.title}."
-        return await page(request, "person_notice.html", title="Your sign-ins are joined", says=says)
+        return await notice(request, "Your sign-ins are joined", says)
 
     return await submitted_to(request, JOIN, ask)
 
@@ -128,7 +129,7 @@ async def _away(request: Request, provider: SignsInAtProvider, error: ProviderAw
     metrics.count_sign_in("provider", "failed")
     says = f"{provider.title} does not answer as it should. Try again in a minute. Your credits are not affected."
     title = "You cannot sign in at the moment"
-    response = await page(request, "person_notice.html", status=503, title=title, says=says)
+    response = await notice(request, title, says, status=503)
     response.headers["retry-after"] = "60"
     return response
 
@@ -141,4 +142,4 @@ async def _refused(request: Request, provider: SignsInAtProvider, error: NotVouc
         f"The sign-in at {provider.title} did not end well: it took too long, was begun in another browser, or was "
         "refused there. Begin it again."
     )
-    return await page(request, "person_notice.html", status=401, title="You are not signed in", says=says)
+    return await notice(request, "You are not signed in", says, status=401)

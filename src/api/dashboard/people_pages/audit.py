@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.dashboard.people_pages.teams.acting import names_in
 from api.dashboard.rendering import page
 from api.http.people.audit_lists import about, audit_csv, audit_page
 from api.http.queries.query import Page
@@ -16,7 +17,11 @@ async def audit(request: Request) -> Response:
     account_id, cursor = request.path_params["account_id"], request.query_params.get("cursor") or None
     reads = reads_of(request)
     found = await audit_page(reads, about(reads, account_id), ("audit page", account_id), Page(LIMIT, cursor))
-    return await page(request, "audit.html", account_id=account_id, **found, first=cursor is None, title_of=title_of)
+    names = await names_in(request, account_id)
+    is_first = cursor is None
+    return await page(
+        request, "audit.html", account_id=account_id, **found, first=is_first, title_of=title_of, names=names
+    )
 
 
 async def audit_file(request: Request) -> Response:

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.dashboard.current_user import account_path, operator_of, root_of, user_of
 from api.dashboard.forms import one_line, read_form
-from api.dashboard.people_pages.teams.acting import Refused, actor_of, refused
+from api.dashboard.people_pages.teams.acting import Refused, actor_of, names_in, refused
 from api.dashboard.person_forms import WrongField
 from api.dashboard.rendering import page
 from api.http.people.key_lists import Listed, account_keys_of, find_keys
@@ -147,6 +147,7 @@ async def _show(
         status=200 if problem is None else problem.status,
         account_id=holder.account_id,
         **await _listed(request, Listed(holder.account_id, holder.seen), holder),
+        names=await names_in(request, holder.account_id),
         made=made,
         problem=problem,
         brand=here.brand,

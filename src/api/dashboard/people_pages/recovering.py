@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.people_pages.signing_in import Fields, mailed, spent, submitted
+from api.dashboard.people_pages.signing_in import Fields, mailed, notice, spent, submitted
 from api.dashboard.person_forms import (
     ADDRESS,
     NEW_PASSWORD,
@@ -12,8 +12,8 @@ from api.dashboard.person_forms import (
     password_in,
     people_of,
     show,
+    way_back,
 )
-from api.dashboard.rendering import page
 from api.http.people.origins import origin_of
 
 _SIGN_IN = ("sign-in", "Sign in")
@@ -39,7 +39,7 @@ async def ask_reset(request: Request) -> Response:
     """Mail a link for a new password."""
 
     async def ask(fields: Fields) -> Response:
-        await people_of(request).recovery.ask_reset(address_in(fields), origin_of(request))
+        await people_of(request).recovery.ask_reset(address_in(fields), origin_of(request), way_back(request))
         return await mailed(request)
 
     return await submitted(request, ASK, ask)
@@ -57,7 +57,7 @@ async def reset(request: Request) -> Response:
 
     async def ask(fields: Fields) -> Response:
         await people_of(request).recovery.reset(request.path_params["token"], password_in(fields))
-        return await _done(request, "Your password is changed", "Sign in with the new one.")
+        return await notice(request, "Your password is changed", "Sign in with the new one.")
 
     return await submitted(request, RESET, ask)
 
@@ -74,7 +74,7 @@ async def confirm_email(request: Request) -> Response:
 
     async def ask(_: Fields) -> Response:
         await people_of(request).recovery.change_address(request.path_params["token"])
-        return await _done(request, "Your address is changed", "Sign in with the new one from now on.")
+        return await notice(request, "Your address is changed", "Sign in with the new one from now on.")
 
     return await submitted(request, EMAIL, ask)
 
@@ -91,7 +91,7 @@ async def keep_email(request: Request) -> Response:
 
     async def ask(_: Fields) -> Response:
         await people_of(request).recovery.keep_address(request.path_params["token"])
-        return await _done(request, "Your address is as it was", "Choose a new password now, and sign in with it.")
+        return await notice(request, "Your address is as it was", "Choose a new password now, and sign in with it.")
 
     return await submitted(request, UNDO, ask)
 
@@ -108,10 +108,6 @@ async def keep_account(request: Request) -> Response:
 
     async def ask(_: Fields) -> Response:
         await people_of(request).deletions.keep(request.path_params["token"])
-        return await _done(request, "Your account stays", "Nothing has changed.")
+        return await notice(request, "Your account stays", "Nothing has changed.")
 
     return await submitted(request, KEEP, ask)
-
-
-async def _done(request: Request, title: str, says: str) -> Response:
-    return await page(request, "person_notice.html", title=title, says=says)

@@ -9,17 +9,19 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.dashboard.current_user import AccountHolder, root_of, user_of
-from api.dashboard.person_forms import people_of
+from api.dashboard.person_forms import people_of, provider_of
 from api.dashboard.rendering import page
+from api.http.queries.query import now_of
 from people.sign_in.passwords import SHORTEST
-from people.sign_in.profile import LANGUAGES, MAIL_KINDS, MAX_AVATAR, MAX_ZONE
+from people.sign_in.profile import LANGUAGES, MAIL_KINDS, MAX_AVATAR, MAX_ZONE, MailKind
+from people.sign_in.recovery import is_fresh
 from people.sign_in.sign_ins import Person
+from people.sign_in.ways_back import WayBack
 from people.sign_in.words import MAX_EMAIL, MAX_NAME
 
-MAILS = {
-    "credits": "when credits run low or are about to expire",
-    "keys": "when an API key is about to end",
-    "teams": "when somebody joins or leaves a team",
+MAILS: Mapping[MailKind, str] = {
+    "keys": "when an API key that you made is about to end",
+    "teams": "when somebody joins or leaves a team that you own",
 }
 """What each kind of mail that may be switched off tells."""
 DONE = {
@@ -32,6 +34,8 @@ DONE = {
     "keep": "Your account stays.",
 }
 """What is said after each form."""
+AGAIN = WayBack(settings=True)
+"""Where somebody goes on who signs in again to confirm something here."""
 LIMITS = {"name": MAX_NAME, "avatar_url": MAX_AVATAR, "zone": MAX_ZONE, "email": MAX_EMAIL, "password": SHORTEST}
 
 
@@ -70,6 +74,9 @@ async def show_settings(
         mails=[(kind, MAILS[kind], kind not in profile.mails_off) for kind in MAIL_KINDS],
         languages=languages(),
         limits=LIMITS,
+        confirms=profile.has_password or is_fresh(person, now_of(request)),
+        provider=provider.title if (provider := provider_of(request)) is not None else None,
+        again=AGAIN.query,
     )
 
 

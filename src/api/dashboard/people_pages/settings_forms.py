@@ -49,7 +49,7 @@ async def change_password(request: Request) -> Response:
     async def change(fields: Fields) -> None:
         new = password_in({"password": fields.get("new_password", "")})
         person = await person_on(request)
-        await people_of(request).recovery.change_password(person, password_in(fields), new, origin_of(request))
+        await people_of(request).recovery.change_password(person, _present(fields), new, origin_of(request))
 
     return await _submitted(request, "password", change)
 
@@ -59,7 +59,7 @@ async def ask_address(request: Request) -> Response:
 
     async def ask(fields: Fields) -> None:
         email, person = address_in(fields), await person_on(request)
-        await people_of(request).recovery.ask_address(person, password_in(fields), email, origin_of(request))
+        await people_of(request).recovery.ask_address(person, _present(fields), email, origin_of(request))
 
     return await _submitted(request, "email", ask)
 
@@ -100,7 +100,7 @@ async def delete(request: Request) -> Response:
     """Ask to be erased."""
 
     async def ask(fields: Fields) -> None:
-        await ask_deletion(request, await person_on(request), password_in(fields))
+        await ask_deletion(request, await person_on(request), _present(fields))
 
     return await _submitted(request, "deletion", ask)
 
@@ -148,6 +148,11 @@ async def _refused(
 def _shown(fields: Fields) -> Fields:
     """What a form is filled with again: no passwords."""
     return {name: value for name, value in fields.items() if "password" not in name}
+
+
+def _present(fields: Fields) -> str | None:
+    """The present password, where the form asks for one: whoever has none has just signed in. Raises WrongField."""
+    return password_in(fields) if "password" in fields else None
 
 
 def _avatar_in(fields: Fields) -> str:

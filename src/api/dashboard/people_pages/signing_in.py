@@ -17,12 +17,13 @@ from api.dashboard.person_forms import (
     Form,
     WrongField,
     address_in,
-    invitation_in,
+    first_page,
     name_in,
     password_in,
     people_of,
     show,
     show_again,
+    way_back,
 )
 from api.dashboard.rendering import page
 from api.http import metrics
@@ -63,7 +64,7 @@ async def register(request: Request) -> Response:
 
     async def ask(fields: Fields) -> Response:
         email, password, name = address_in(fields), password_in(fields), name_in(fields)
-        registrations, invitation = people_of(request).registrations, invitation_in(request)
+        registrations, invitation = people_of(request).registrations, way_back(request).invitation
         await registrations.register(email, password, name, origin_of(request), invitation)
         return await mailed(request)
 
@@ -113,7 +114,7 @@ async def by_mail(request: Request) -> Response:
     """Mail a link that signs in."""
 
     async def ask(fields: Fields) -> Response:
-        await people_of(request).recovery.ask_link(address_in(fields), origin_of(request))
+        await people_of(request).recovery.ask_link(address_in(fields), origin_of(request), way_back(request))
         return await mailed(request)
 
     return await submitted(request, BY_MAIL, ask)
@@ -159,25 +160,30 @@ async def submitted_to(request: Request, form: Form, ask: Callable[[Fields], Awa
 async def signed_in(request: Request, made: SignedIn, by: str) -> Response:
     """Begin the session in this browser with a new cookie. The one before ends.
 
-    It goes on with the invitation from whose page they came, or else in their own account.
+    It goes on where the address of the page says, or else in their own account.
     """
     before = session_cookie(request)
     if before is not None:
         await sessions_of(request).end(before)
     metrics.count_sign_in(by, "done")
-    root, invitation = root_of(request), invitation_in(request)
-    first = f"{root}/invitation/{invitation}" if invitation else home_path(root, made.user.user_id)
-    response = RedirectResponse(first, 303)
+    root = root_of(request)
+    response = RedirectResponse(first_page(root, way_back(request), home_path(root, made.user.user_id)), 303)
     set_session_cookie(request, response, made.token, int(LONGEST.total_seconds()))
     return response
 
 
 async def mailed(request: Request) -> Response:
     """Say that a mail is on its way, whether one is or not."""
-    return await page(request, "person_notice.html", status=202, title="Look into your mail", says=_MAILED)
+    return await notice(request, "Look into your mail", _MAILED, status=202)
+
+
+async def notice(request: Request, title: str, says: str, *, status: int = 200) -> Response:
+    """Say something, with the way to sign in, which goes on where the address of the page says."""
+    back = way_back(request).query
+    return await page(request, "person_notice.html", status=status, title=title, says=says, back=back)
 
 
 async def spent(request: Request) -> Response:
     """Say that a mailed link is of no use any more."""
     says = "Each link works once and for a while, and ends when your address or password changes."
-    return await page(request, "person_notice.html", status=410, title="This link is of no use any more", says=says)
+    return await notice(request, "This link is of no use any more", says, status=410)

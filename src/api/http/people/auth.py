@@ -52,12 +52,13 @@ async def register(request: Request) -> JsonAnswer[RegisteredAnswer]:
 
 @router.post(
     "/api/auth/verification",
-    responses=PROBLEMS | problems(401, 410),
+    responses=PROBLEMS | problems(401, 403, 410),
     summary="Open the mailed link of a registration",
     openapi_extra=body_schema(VerificationBody),
 )
 async def verify(request: Request) -> JsonAnswer[SignedInAnswer]:
-    """The person exists from now on, with an account that has the credits of a new one."""
+    """The person exists from now on, with an account that has the credits of a new one. Where only who is invited
+    registers, the invitation must still stand."""
     body = await body_of(request, VerificationBody)
     made = await people_of(request).registrations.verify(body.token, body.password, origin_of(request), "token")
     return await _signed_in(request, made)

@@ -11,10 +11,10 @@ from api.http.people.tiers import active_subscription
 from people.sign_in.sign_ins import Person
 
 
-async def ask_deletion(request: Request, person: Person, password: str) -> datetime:
+async def ask_deletion(request: Request, person: Person, password: str | None) -> datetime:
     """Ask for the end of a person; returns when it comes.
 
-    Raises Problem: has_a_subscription; and AccessRefused: owns_a_team, wrong_credentials, rate_limited.
+    Raises Problem: has_a_subscription; and AccessRefused, as `Deletions.ask` does.
     """
     active = await active_subscription(request, person.user.user_id)
     if active is not None and active["cancel_at"] is None:

@@ -52,7 +52,7 @@ async def change_profile(request: Request) -> JsonAnswer[ProfileAnswer]:
 )
 async def delete_profile(request: Request) -> JsonAnswer[DeletionAnswer]:
     """In seven days, everything about the person goes: rows, texts in the ledger, sessions and keys. A mail says how to
-    take it back."""
+    take it back. Whoever has no password needs a session of the last 15 minutes."""
     body = await body_of(request, PasswordBody)
     at = await ask_deletion(request, person_of(request), body.password)
     return JsonAnswer({"message": "You will be erased, unless you take it back.", "deletion_at": at}, 202)

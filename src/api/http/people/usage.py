@@ -1,4 +1,4 @@
-"""Routes of the usage of a person: now, over some days, and what it says about work."""
+"""Routes of the usage of a person: now, over some days, what it says about work, and the limits that it reaches."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
-from api.contract.answers.limits import LimitNow
+from api.contract.answers.limits import LimitNow, LimitsAnswer
 from api.contract.answers.totals import MeasuredGroup, UsageAnswer
 from api.contract.people.usage import (
     METRICS,
@@ -26,12 +26,13 @@ from api.http.people.person_route import PersonRoute, own_account, people_of, us
 from api.http.people.tiers import tier_of
 from api.http.queries.limits import limits_answer
 from api.http.queries.periods import MAX_DAYS, Period
-from api.http.queries.query import PROBLEMS, Day, Parameters, Zone, now_of
+from api.http.queries.query import PROBLEMS, Day, Parameters, Zone, now_of, problems
 from api.http.queries.reads import reads_of
 from api.http.queries.totals import usage_of
 from ledger.domain.errors import AccountNotFound
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
+_ASKING = problems(401, 403, 404, 422, 500, 503)
 _MOST_METRICS = 1_000
 _SECOND = timedelta(seconds=1)
 
@@ -64,7 +65,7 @@ class _Asked(NamedTuple):
 async def current_usage(request: Request, query: Annotated[_Current, Query()]) -> JsonAnswer[CurrentUsageAnswer]:
     """By local days. Weeks begin on Monday. `all` goes back three years at most."""
     asked = await _of_period(request, query.period, query.tz)
-    limits, days = await _limits(request, asked.account_id), _days(asked, None)
+    limits, days = (await _limits(request, asked.account_id))["limits"], _days(asked, None)
     begin, end = asked.days.span()
     answer: CurrentUsageAnswer = {
         "period": query.period,
@@ -112,6 +113,12 @@ async def usage_analytics(request: Request, query: Annotated[_Current, Query()])
         "roi": {"cost_per_month": None, "estimated_value": None, "roi_multiplier": None},
     }
     return JsonAnswer(answer)
+
+
+@router.get("/api/limits", responses=_ASKING, summary="The limits of a person's own account now")
+async def own_limits(request: Request) -> JsonAnswer[LimitsAnswer]:
+    """With what each leaves. Those of a team are at `/api/teams/{team_id}/limits`."""
+    return JsonAnswer(await _limits(request, own_account(request)))
 
 
 async def _of_period(request: Request, name: PeriodName, tz: str | None) -> _Asked:
@@ -182,11 +189,11 @@ def _sum(days: Sequence[DayCounts]) -> UsageCounts:
     }
 
 
-async def _limits(request: Request, account_id: str) -> list[LimitNow]:
+async def _limits(request: Request, account_id: str) -> LimitsAnswer:
     found = await reads_of(request).ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    return limits_answer(found, {})["limits"]
+    return limits_answer(found, {})
 
 
 def _count_limits(limits: Sequence[LimitNow]) -> CountLimits:

@@ -26,7 +26,8 @@ _ASKING = problems(401, 403, 404, 422, 500, 503)
     openapi_extra=body_schema(ChangeEmailBody),
 )
 async def ask_email(request: Request) -> JsonAnswer[MessageAnswer]:
-    """The new address counts when its mailed link is opened; the present one is told, with the way back."""
+    """The new address counts when its mailed link is opened; the present one is told, with the way back. Whoever has no
+    password needs a session of the last 15 minutes."""
     body = await body_of(request, ChangeEmailBody)
     person, origin = person_of(request), origin_of(request)
     await people_of(request).recovery.ask_address(person, body.password, canonical(body.email), origin)
@@ -40,7 +41,7 @@ async def ask_email(request: Request) -> JsonAnswer[MessageAnswer]:
     openapi_extra=body_schema(ChangePasswordBody),
 )
 async def change_password(request: Request) -> JsonAnswer[MessageAnswer]:
-    """All other sessions end."""
+    """All other sessions end. Whoever has no password sets the first one, with a session of the last 15 minutes."""
     body = await body_of(request, ChangePasswordBody)
     person, origin = person_of(request), origin_of(request)
     await people_of(request).recovery.change_password(person, body.password, body.new_password, origin)

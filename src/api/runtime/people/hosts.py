@@ -19,21 +19,23 @@ def telling(ledger: Ledger) -> Tell:
     """Puts letters into the outbox."""
 
     async def tell(connection: AsyncConnection[Any], letter: Letter) -> None:
-        mail = Mail(letter.cause, letter.kind, letter.recipient, letter.subject, letter.body, letter.useful)
-        await place(connection, mail if letter.wanted else mail.unwanted(), ledger.clock())
+        parts = letter.subject, letter.body, letter.useful, letter.wanted, letter.end
+        await place(connection, Mail(letter.cause, letter.kind, letter.recipient, *parts), ledger.clock())
 
     return tell
 
 
 def page_in(settings: Settings) -> Callable[[str], str]:
     """The addresses that mailed links lead to: our pages, or those of the front end of the product."""
+    if settings.people_url is None:
+        return own_page_in(settings)
+    front_end = settings.people_url.rstrip("/")
+    return lambda path: f"{front_end}/{path}"
 
-    def page(path: str) -> str:
-        if settings.people_url is not None:
-            return f"{settings.people_url.rstrip('/')}/{path}"
-        return f"{_base(settings)}{_ROOT}{path}"
 
-    return page
+def own_page_in(settings: Settings) -> Callable[[str], str]:
+    """The addresses of our own pages, which programs that read mail may ask too."""
+    return lambda path: f"{_base(settings)}{_ROOT}{path}"
 
 
 def _base(settings: Settings) -> str:

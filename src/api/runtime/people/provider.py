@@ -1,6 +1,7 @@
 """The provider at which people of the product sign in, in a process of the service."""
 
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 
 from api.runtime.people.hosts import page_in, telling
@@ -11,6 +12,7 @@ from ledger.domain.errors import AccountExists
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
 from people.oidc.words import Around, ClaimIs, Client, SignsInAtProvider
+from people.teams.invitations import is_invited
 
 
 def provider_sign_in(settings: Settings, ledger: Ledger) -> SignsInAtProvider | None:
@@ -26,7 +28,8 @@ def provider_sign_in(settings: Settings, ledger: Ledger) -> SignsInAtProvider | 
         with suppress(AccountExists):  # the product was quicker
             await ledger.execute(Submission(command, Metadata("people", "open", key, key), fingerprint([key])))
 
-    around = Around(ledger.log, ledger.clock, telling(ledger), open_account, page_in(settings))
+    invited = partial(is_invited, ledger.log, ledger.clock)
+    around = Around(ledger.log, ledger.clock, telling(ledger), open_account, page_in(settings), invited)
     made: SignsInAtProvider = import_module("people.oidc.signing_in").ProviderSignIn(around, client_of(settings))
     return made
 

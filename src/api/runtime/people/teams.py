@@ -1,7 +1,7 @@
 """Teams in a process of the service: their accounts, which open without credits, and what becomes of the credits when a
 team is deleted."""
 
-from api.runtime.people.hosts import page_in, telling
+from api.runtime.people.hosts import own_page_in, page_in, telling
 from api.runtime.people.sign_in import registration_of
 from api.runtime.settings import Settings
 from ledger.commit.submission import Submission
@@ -41,6 +41,7 @@ def teams_here(settings: Settings, ledger: Ledger) -> PeopleInTeams | None:
             open_account,
             hand_over,
             settings.seats,
+            own_page_in(settings),
         )
     )
 

@@ -40,6 +40,13 @@ def actor_of(request: Request) -> Actor:
     return Actor(f"operator:{user.key.prefix}", None)
 
 
+async def names_in(request: Request, account_id: str) -> dict[str, str]:
+    """What the people of a team are called, by their ids; nobody for an account of another kind."""
+    found: PeopleInTeams | None = request.app.state.teams
+    members = await found.members.of(account_id) if found is not None else []
+    return {member.user_id: member.name or member.email for member in members}
+
+
 def role_of(request: Request) -> Role | None:
     """The role of who acts; an operator who may act counts as the owner, and one who may not has none."""
     user = user_of(request)
