@@ -93,6 +93,10 @@ DASHBOARD = (ROOT / "docs" / "dashboard.md").read_text()
 BILLING = (ROOT / "docs" / "billing.md").read_text()
 CHECKOUTS = (ROOT / "docs" / "checkouts.md").read_text()
 SUBSCRIPTIONS = (ROOT / "docs" / "subscriptions.md").read_text()
+LIMITS = (ROOT / "docs" / "limits.md").read_text()
+OPERATIONS_PAGE = (ROOT / "docs" / "operations.md").read_text()
+RECEIPTS = (ROOT / "docs" / "receipts.md").read_text()
+REVENUE = (ROOT / "docs" / "revenue.md").read_text()
 
 
 def blocks(language: str, page: str = README) -> list[str]:
@@ -126,6 +130,13 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
         bought = _bought(known, port)
         changes = [_once_known(known + curl.replace("8000", port)) for curl in blocks("sh", SUBSCRIPTIONS)]
+        limited = [json.loads(_said(known + curl.replace("8000", port))) for curl in blocks("sh", LIMITS)]
+        receipt = _receipt(known, port, environment, server_folder)
+        deferred, *files = blocks("sh", REVENUE)
+        earned = _once_known(known + deferred.replace("8000", port))
+        written = [_in_a_folder(block, environment, server_folder) for block in files]
+        kept = [block for block in blocks("sh", OPERATIONS_PAGE) if block.startswith("credit-ledger")]
+        checked = [_in_a_folder(block, environment, server_folder) for block in kept]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(180)
@@ -144,6 +155,11 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert changed.splitlines() == edited.splitlines()[1:]
     _check_bought(bought)
     _check_changes(changes)
+    assert [limit["limit_id"] for limit in limited[1]["limits"]] == ["member-month", "burst"]
+    assert "no fault found" in receipt
+    assert earned["months"]
+    assert len(written) == len(checked) == 2
+    assert "no difference" in checked[-1]
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
@@ -198,8 +214,8 @@ def _sold(block: str, known: str, port: str, environment: Mapping[str, str], fol
     """What the page about billing shows: commands run beside the sample of a catalogue, questions go to the service."""
     if block.startswith("curl"):
         return _said(known + block.replace("8000", port))
-    sample = folder / "exports" / "catalog.toml"
-    sample.parent.mkdir(exist_ok=True)
+    sample = folder / "exports" / "docs" / "catalog.toml"
+    sample.parent.mkdir(parents=True, exist_ok=True)
     sample.write_bytes((ROOT / "docs" / "catalog.toml").read_bytes())
     return _in_a_folder(block, environment, folder)
 
@@ -223,8 +239,8 @@ def _changed_catalog(environment: Mapping[str, str], folder: Path) -> str:
     for before, after in edits.items():
         assert before in sample
         sample = sample.replace(before, after)
-    (folder / "exports" / "catalog.toml").write_text(sample)
-    return _in_a_folder("credit-ledger catalog diff catalog.toml", environment, folder)
+    (folder / "exports" / "docs" / "catalog.toml").write_text(sample)
+    return _in_a_folder("credit-ledger catalog diff docs/catalog.toml", environment, folder)
 
 
 def _bought(known: str, port: str) -> list[dict[str, object]]:
@@ -242,6 +258,19 @@ def _check_bought(shown: list[dict[str, object]]) -> None:
     assert _same_each_time(package) == _same_each_time(paid) == _same_each_time(state)
     assert str(link["url"]).endswith(str(package["checkout_id"]))
     assert _same_each_time(free) == _same_each_time(had)
+
+
+def _receipt(known: str, port: str, environment: Mapping[str, str], folder: Path) -> str:
+    """What the page about receipts shows: a payment, its receipt as soon as it can be read, and what verifies it."""
+    pay, receive, verify = blocks("sh", RECEIPTS)
+    paid = _run(known + pay.replace("8000", port))
+    asked = receive.replace("8000", port).replace('receipt.pdf"', f'receipt.pdf?min_position={paid["position"]}"')
+    moved = f"{known}cd {folder / 'exports'}\n"
+    subprocess.run(["bash", "-c", moved + _local(asked)], cwd=ROOT, check=True)
+    key, *_ = _in_a_folder("credit-ledger checkpoints key", environment, folder).split()
+    command, _, _ = verify.partition("--key")
+    assert "checkpoints key | cut" in verify
+    return _in_a_folder(f"{command}--key {key}", environment, folder)
 
 
 def _once_known(command: str) -> dict[str, object]:

@@ -30,8 +30,6 @@ _SYNC = (
     (r"async (def|with|for) ", r"\1 "),
     (r"\bawait ", ""),
     (r"\bAsync(Ledger|Account|Hold|Client|Iterator)\b", r"\1"),
-    (r"import AsyncIterator,", "import Iterator,"),
-    (r"collections\.abc import Iterator, Mapping", "collections.abc import Iterator, Mapping"),
     (r"\baclose\b", "close"),
     (r"\baread\b", "read"),
     (r"\baiter_lines\b", "iter_lines"),

@@ -38,8 +38,8 @@ from api.http.path_prefix import AddPathPrefix, StripPathPrefix
 from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, teams, usage, user
 from api.http.problem_answers import answer_problems, response_of
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
-from api.http.queries import things as single_things
 from api.http.queries.reads import Reads
+from api.http.queries.things import routes as things
 from api.http.query_routes import QueryRoutes
 from api.http.requests.encoded_slashes import restored
 from api.http.requests.replies import Reply
@@ -217,7 +217,7 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, earned, estimates, invoices, prices, receipts, receiving, webhooks
     people = auth, user, profile, export, usage, own_audit, audit, account_keys, own_keys, *teams.TEAM_ROUTES
-    parts = (*_QUERIES, *billing, health, portal_sessions, *people, single_things)
+    parts = (*_QUERIES, *billing, health, portal_sessions, *people, things)
     for router in (*(part.router for part in parts), streams_router):
         app.include_router(router)
     for operation in OPERATIONS.values():

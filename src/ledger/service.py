@@ -267,10 +267,10 @@ class Ledger:
         async with self.log.reader() as reader:
             return await self.log.confirmed(reader, await reader.stream(account_id, after, limit))
 
-    async def about(self, account_id: str, name: str) -> list[StoredRow]:
-        """The events of an account that made the thing with an id such as ded_7, or are about it, as stored."""
+    async def about(self, account_id: str, *names: str) -> list[StoredRow]:
+        """The events of an account that made things with ids such as ded_7, or are about them, as stored, in order."""
         async with self.log.reader() as reader:
-            return await self.log.confirmed(reader, await reader.related_rows(account_id, [name], _NEWEST))
+            return await self.log.confirmed(reader, await reader.related_rows(account_id, list(names), _NEWEST))
 
     async def events(self, after: int, limit: int, types: Sequence[str] | None) -> list[StoredRow]:
         """A page of the whole log as stored: at most `limit` events above position `after`, of all types or of some."""

@@ -54,12 +54,9 @@ QUERIES = {
     },
     **{
         f"/v1/accounts/{{account_id}}/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
-        for name in ["grants/{grant_id}", "holds/{hold_id}", "payments/{payment_id}"]
+        for name in ["grants/{grant_id}", "holds/{hold_id}", "payments/{payment_id}", "deductions/{deduction_id}"]
     },
-    **{
-        f"/v1/accounts/{{account_id}}/{name}": {200, 401, 403, 404, 422, 429, 500, 503}
-        for name in ["deductions/{deduction_id}", "transfers/{transfer_id}"]
-    },
+    "/v1/accounts/{account_id}/transfers/{transfer_id}": {200, 401, 403, 404, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/payments/{payment_id}/receipt.pdf": {200, 304, 401, 403, 404, 409, 422, 429, 500, 503},
     "/v1/accounts/{account_id}/payments/{payment_id}/invoice": {200, 401, 403, 404, 409, 422, 429, 500, 501, 502, 503},
     "/v1/accounts/{account_id}/statements/{month}.pdf": {200, 304, 401, 403, 404, 422, 429, 500, 503},

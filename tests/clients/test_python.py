@@ -1,7 +1,9 @@
 """The client in Python, against a running service: what it does with answers, refusals, and answers that are lost."""
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +12,8 @@ from clients.python.making import made
 from credit_ledger_client import AsyncLedger, Conflict, InsufficientCredits, Ledger, NoAnswer, NotAllowed, NotFound
 from credit_ledger_client._retries import may_repeat, passes, pause
 from tests.api.stage import fresh
+from tests.long_form import LONG
+from tests.packaging.installing import ROOT, UV, bare, built, contents, files_of, run
 from tests.service import ADMIN_KEY, PLAIN, Service
 
 
@@ -107,6 +111,31 @@ def test_pages_are_one_after_the_other(ledger: Ledger, account: str) -> None:
     assert account in {one["account_id"] for one in ledger.accounts(prefix=account)}
 
 
+def test_what_an_answer_names_comes_with_it(ledger: Ledger, account: str) -> None:
+    spender, name = ledger.account(account), f"pay {account}/1"
+    with spender.hold(30) as hold:
+        captured = hold.capture(10)
+    deduction = spender.deduction(captured["deduction_id"], expand=["hold", "grants"])
+    whole = deduction.get("hold")
+    assert whole
+    assert (whole["hold_id"], whole["captured"]) == (hold.placed["hold_id"], 10)
+    assert [draw["grant"]["amount"] for draw in deduction["draws"]] == [500]
+    [capture] = spender.read_hold(hold.placed["hold_id"], expand=["captures"])["captures"]
+    assert capture["deducted"] == 10
+    bought = spender.record_payment(
+        payment_id=name,
+        provider="bank",
+        status="paid",
+        amount_minor=100,
+        currency="EUR",
+        grant={"kind": "permanent", "amount": 7},
+    )
+    [listed] = spender.payments(expand=["subscription", "grants"], min_position=bought["position"])
+    assert listed["subscription"] is None
+    assert listed["grants"][0]["grant"]["payment_id"] == name
+    assert spender.payment(name, provider="bank")["grants"][0]["amount"] == 7
+
+
 def test_a_batch_says_what_became_of_each_command(ledger: Ledger, account: str) -> None:
     commands = [
         {"op": "deduct", "account_id": account, "amount": amount, "task_id": f"b{amount}"} for amount in (1, 900)
@@ -161,6 +190,43 @@ async def test_the_same_without_waiting(serving: Service, account: str) -> None:
             break
         with pytest.raises(InsufficientCredits):
             await spender.deduct(1_000)
+
+
+STORY = """
+import sys
+from credit_ledger_client import InsufficientCredits, Ledger
+
+url, key, name = sys.argv[1:]
+with Ledger(url, key) as ledger:
+    ledger.open_account(account_id=name, signup_credits=500)
+    with ledger.account(name).hold(200) as hold:
+        hold.capture(150)
+    try:
+        ledger.account(name).deduct(351)
+    except InsufficientCredits as refused:
+        print(refused.shortfall)
+"""
+
+
+def test_its_wheel_is_made_and_does_what_it_says(serving: Service, tmp_path: Path) -> None:
+    """In the long form an environment of its own gets it from an index; else it is beside the packages of the tests."""
+    wheel = built(ROOT / "clients" / "python", tmp_path / "wheel")
+    metadata, files = contents(wheel)
+    assert files == files_of(ROOT / "clients" / "python" / "src")
+    assert "credit_ledger_client/py.typed" in files
+    assert (metadata["Name"], metadata.get_all("Requires-Dist")) == ("credit-ledger-client", ["httpx>=0.28,<1"])
+    environment = bare(tmp_path) | {"NO_PROXY": "127.0.0.1"}
+    place, python = tmp_path / "installed", Path(sys.executable)
+    if LONG:
+        python = place / "bin" / "python"
+        run(UV, "venv", "--quiet", place, environment=environment)
+        run(UV, "pip", "install", "--quiet", "--python", place, wheel, environment=environment)
+    else:
+        alone = "--quiet", "--offline", "--no-deps", "--target"
+        run(UV, "pip", "install", *alone, place, wheel, environment=environment)
+        environment |= {"PYTHONPATH": str(place)}
+    told = run(python, "-c", STORY, serving.url, ADMIN_KEY, fresh("wheel"), environment=environment, folder=tmp_path)
+    assert told == "1\n"
 
 
 def test_only_what_may_pass_is_repeated_and_never_at_once() -> None:

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.http.histograms.filled_histogram import in_seconds
-from api.runtime.settings import load_settings, unknown_variables
+from api.runtime.settings import load_settings, secret_settings, unknown_variables
 from ledger.timings.histogram import LAGS
 from tests.dashboard.proxies import program
 from tests.service import Service, wait_for
@@ -25,6 +25,11 @@ OPS = Path(__file__).parents[2] / "ops"
 CHART = OPS / "helm" / "credit-ledger"
 KUBERNETES = "1.31"
 _NAME = re.compile(r"\bcredit_ledger_\w+")
+SECRETS = {
+    "database_url": "postgresql://ledger:secret@database/ledger",
+    "owner_url": "postgresql://owner:secret@database/ledger",
+    "smtp_url": "smtps://ledger:secret@mail.example:465",
+}
 _RENDER = """
 import json, sys
 from helm_python.chart import Chart, lint
@@ -67,6 +72,8 @@ def test_the_containerfile_is_sound_and_runs_as_nobody() -> None:
     assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["10001:0"]
     copied = [one for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE) for one in line.split()]
     assert [path for path in copied if not (OPS.parent / path).exists()] == []
+    sent = re.findall(r"^!(.*)$", (OPS.parent / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(sent) == sorted(copied), "what is built from is what is sent, and nothing else"
 
 
 def test_compose_keeps_secrets_in_files_and_the_service_from_writing() -> None:
@@ -74,6 +81,8 @@ def test_compose_keeps_secrets_in_files_and_the_service_from_writing() -> None:
     ledger, database = compose["services"]["ledger"], compose["services"]["database"]
     assert (ledger["read_only"], ledger["user"], ledger["cap_drop"]) == (True, "10001:0", ["ALL"])
     assert ledger["depends_on"] == {"database": {"condition": "service_healthy"}}
+    [check] = re.findall(r"^ +CMD (\[.*\])$", (OPS / "Containerfile").read_text(), re.MULTILINE)
+    assert ledger["healthcheck"]["test"] == ["CMD", *json.loads(check)], "podman's own format of images has none"
     used = {*ledger["secrets"], *database["secrets"]}
     assert used == set(compose["secrets"])
     for one in (ledger, database):
@@ -126,14 +135,22 @@ def test_the_settings_of_the_chart_are_a_configuration_file(tmp_path: Path, monk
         "open_on_payment": True,
         "credit_price": 0.5,
         "log_format": "json",
+        "lemonsqueezy_store": "1",
+        "mail_from": "credits@example.com",
     }
-    [found] = [made for made in rendered(settings=settings) if made["kind"] == "ConfigMap"]
+    secrets = {f"{name}_file": f"/run/secrets/credit-ledger/{name}" for name in secret_settings()}
+    assert {"smtp_url_file", "oidc_client_secret_file", "stripe_webhook_secret_file"} <= secrets.keys()
+    [found] = [made for made in rendered(settings=settings | secrets) if made["kind"] == "ConfigMap"]
     file = tmp_path / "credit-ledger.toml"
-    file.write_text(found["data"]["credit-ledger.toml"])
+    file.write_text(found["data"]["credit-ledger.toml"].replace("/run/secrets/credit-ledger", str(tmp_path)))
+    for name in secret_settings():
+        (tmp_path / name).write_text(SECRETS.get(name, "whsec_c2VjcmV0") + "\n")
     monkeypatch.setenv("CREDIT_LEDGER_CONFIG", str(file))
     loaded = load_settings()
     assert (loaded.workers, loaded.seller, loaded.open_on_payment) == (2, 'A "B"\n\\C', True)
     assert str(loaded.credit_price) == "0.5"
+    assert loaded.smtp_url is not None
+    assert loaded.smtp_url.get_secret_value() == SECRETS["smtp_url"]
 
 
 def test_several_replicas_on_a_volume_of_one_are_refused() -> None:

@@ -7,6 +7,7 @@ import type { components } from "./schema.js";
 
 type Schemas = components["schemas"];
 type Asked = Record<string, string | number | boolean | undefined>;
+type OfPayment = "grants" | "subscription";
 
 export interface LedgerOptions {
   /** How often a request is sent at most. */
@@ -185,6 +186,30 @@ export class Account {
     return this.ledger.pages(`${this.#path}/holds`, "holds", asked);
   }
 
+  /** Payments, newest first. */
+  payments(asked: Asked = {}, expand: readonly OfPayment[] = []): AsyncGenerator<Schemas["Payment"]> {
+    return this.ledger.pages(`${this.#path}/payments`, "payments", { ...asked, ...names(expand) });
+  }
+
+  /** One payment, with `expand` of its grants and its subscription. `asked` has the provider when several have used the id. */
+  payment(paymentId: string, expand: readonly OfPayment[] = [], asked: Asked = {}): Promise<Schemas["PaymentAnswer"]> {
+    return this.#one("payments", paymentId, { ...asked, ...names(expand) });
+  }
+
+  /** One hold, open or resolved. */
+  readHold(holdId: string, expand: readonly "captures"[] = []): Promise<Schemas["HoldAnswer"]> {
+    return this.#one("holds", holdId, names(expand));
+  }
+
+  /** One deduction, and what of it was reversed. */
+  deduction(deductionId: string, expand: readonly ("grants" | "hold")[] = []): Promise<Schemas["DeductionAnswer"]> {
+    return this.#one("deductions", deductionId, names(expand));
+  }
+
+  #one<T>(kind: string, id: string, asked: Asked): Promise<T> {
+    return this.ledger.get(`${this.#path}/${kind}/${encodeURIComponent(id)}`, asked);
+  }
+
   /** What happens to the account, for ever: from now on, or after a position of the log. */
   events(after?: number, signal?: AbortSignal): AsyncGenerator<Schemas["EventNotice"]> {
     return this.ledger.stream(`${this.#path}/events/stream`, after, signal);
@@ -255,6 +280,11 @@ export class Hold implements AsyncDisposable {
   #act<T>(what: string, body: object, key?: string): Promise<T> {
     return this.account.command(`holds/${encodeURIComponent(this.placed.hold_id)}/${what}`, body, key);
   }
+}
+
+/** The parameter `expand`, in the order of its names; nothing when nothing is expanded. */
+function names(expand: readonly string[]): Asked {
+  return expand.length === 0 ? {} : { expand: [...expand].sort().join(",") };
 }
 
 /** The problem of an answer; one of our own for what something between us and the ledger has answered. */

@@ -47,6 +47,11 @@ const { results } = await ledger.batch({
 });
 assert.deepEqual(results.map((one) => ("code" in one ? one.code : one.op)), ["deduct", "insufficient_credits"]);
 
+const whole = await account.deduction(deducted.deduction_id, ["hold", "grants"]);
+assert.deepEqual([whole.hold, whole.draws[0].grant.grant_id], [null, whole.draws[0].grant_id]);
+const resolved = await account.readHold(hold.placed.hold_id, ["captures"]);
+assert.deepEqual(resolved.captures.map((one) => one.deducted), [50]);
+
 for await (const event of account.events(deducted.position)) {
   assert.equal(event.type, "CreditsHeld");
   break;

@@ -1,17 +1,17 @@
-"""The client for asyncio. `_sync.py` is made of this file by `clients/python/generate`."""
+"""The client for asyncio. `_sync.py` is made of this file; see clients/python/making.py."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import Any, Literal, Self, Unpack, cast
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 
 from credit_ledger_client import types as t
-from credit_ledger_client._bodies import Capturing, Holding, Spending, SpendingPriced
+from credit_ledger_client._bodies import Capturing, Holding, OfPayment, Spending, SpendingPriced
 from credit_ledger_client._events import Lines
 from credit_ledger_client._retries import ATTEMPTS, may_repeat, passes, pause
 from credit_ledger_client.errors import LedgerError, NoAnswer, refusal
@@ -191,14 +191,30 @@ class AsyncAccount:
         """Holds, newest first."""
         return cast(AsyncIterator[t.Hold], self._ledger.pages(f"{self._path}/holds", "holds", asked))
 
-    def payments(self, **asked: Any) -> AsyncIterator[t.Payment]:
-        """Payments, newest first."""
+    def payments(self, *, expand: Collection[OfPayment] = (), **asked: Any) -> AsyncIterator[t.Payment]:
+        """Payments, newest first; with `expand`, their whole grants and subscriptions."""
+        asked = {**asked, "expand": _names(expand)}
         return cast(AsyncIterator[t.Payment], self._ledger.pages(f"{self._path}/payments", "payments", asked))
 
-    async def deduction(self, deduction_id: str) -> t.DeductionAnswer:
-        """One deduction, and what of it was reversed."""
-        path = f"{self._path}/deductions/{quote(deduction_id, safe='')}"
-        return cast(t.DeductionAnswer, await self._ledger.get(path))
+    async def payment(
+        self, payment_id: str, *, provider: str | None = None, expand: Collection[OfPayment] = ()
+    ) -> t.PaymentAnswer:
+        """One payment. The provider is needed when several have used the id."""
+        asked = {"provider": provider, "expand": _names(expand)}
+        return cast(t.PaymentAnswer, await self._one("payments", payment_id, asked))
+
+    async def read_hold(self, hold_id: str, *, expand: Collection[Literal["captures"]] = ()) -> t.HoldAnswer:
+        """One hold, open or resolved; with `expand`, its captures."""
+        return cast(t.HoldAnswer, await self._one("holds", hold_id, {"expand": _names(expand)}))
+
+    async def deduction(
+        self, deduction_id: str, *, expand: Collection[Literal["grants", "hold"]] = ()
+    ) -> t.DeductionAnswer:
+        """One deduction, and what of it was reversed; with `expand`, the grants of its draws, and the hold."""
+        return cast(t.DeductionAnswer, await self._one("deductions", deduction_id, {"expand": _names(expand)}))
+
+    async def _one(self, kind: str, name: str, asked: Mapping[str, Any]) -> Any:
+        return await self._ledger.get(f"{self._path}/{kind}/{quote(name, safe='')}", asked)
 
     def events(self, *, after: int | None = None) -> AsyncIterator[t.EventNotice]:
         """What happens to the account, for ever: from now on, or after a position of the log."""
@@ -297,6 +313,11 @@ def _own_key(body: Mapping[str, Any]) -> str | None:
     """A new key for a command whose body has none."""
     own = ("transaction_id", "task_id", "payment_id", "account_id")
     return None if any(body.get(name) for name in own) else str(uuid4())
+
+
+def _names(expand: Collection[str]) -> str | None:
+    """The value of `expand`; None when nothing is."""
+    return ",".join(sorted(expand)) or None
 
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:

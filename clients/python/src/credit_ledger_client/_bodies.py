@@ -5,6 +5,9 @@ from typing import Any, Literal, TypedDict
 
 from credit_ledger_client.types import UsageBody
 
+OfPayment = Literal["grants", "subscription"]
+"""What of a payment can be expanded."""
+
 
 class SpendingPriced(TypedDict, total=False):
     """Of a deduction of what usage costs."""

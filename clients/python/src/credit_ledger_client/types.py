@@ -235,6 +235,7 @@ class Bought(TypedDict):
     voided: int
     effective_at: str | None
     expires_at: str | None
+    grant: NotRequired[Grant]
 
 
 @final
@@ -428,6 +429,27 @@ class Deducted(TypedDict):
 
 
 @final
+class Deduction(TypedDict):
+    """A deduction or capture, with what came back of it:"""
+
+    deduction_id: str
+    hold_id: str | None
+    deducted: int
+    uncollected: int
+    reversed: int
+    waived: int
+    reversible: int
+    draws: list[DeductionDraw]
+    task_id: str | None
+    description: str | None
+    usage: dict[str, Any] | None
+    occurred_at: str | None
+    recorded_at: str
+    version: int
+    position: int
+
+
+@final
 class DeductionAnswer(TypedDict):
     """One deduction."""
 
@@ -439,7 +461,7 @@ class DeductionAnswer(TypedDict):
     reversed: int
     waived: int
     reversible: int
-    draws: list[DrawFields]
+    draws: list[DeductionDraw]
     task_id: str | None
     description: str | None
     usage: dict[str, Any] | None
@@ -447,6 +469,19 @@ class DeductionAnswer(TypedDict):
     recorded_at: str
     version: int
     position: int
+    as_of_position: NotRequired[int]
+    as_of: NotRequired[str | None]
+    hold: NotRequired[Hold | None]
+
+
+@final
+class DeductionDraw(TypedDict):
+    """The part of a deduction that one lot pays."""
+
+    grant_id: str
+    kind: Literal["subscription", "permanent"]
+    amount: int
+    grant: NotRequired[Grant]
 
 
 @final
@@ -793,6 +828,27 @@ class HoldAlreadyReleasedProblem(TypedDict):
 
 
 @final
+class HoldAnswer(TypedDict):
+    """One hold."""
+
+    as_of_position: int
+    as_of: str | None
+    account_id: str
+    hold_id: str
+    status: Literal["open", "captured", "released", "expired"]
+    amount: int
+    held: int
+    captured: int
+    placed_at: str
+    expires_at: str
+    ended_at: str | None
+    task_id: str | None
+    description: str | None
+    captures: NotRequired[list[Deduction]]
+    captures_left_out: NotRequired[int]
+
+
+@final
 class HoldDisputedProblem(TypedDict):
     """A dispute holds the credits."""
 
@@ -1129,6 +1185,15 @@ class MissingScopeProblem(TypedDict):
 
 
 @final
+class NextAllowance(TypedDict):
+    """The credits that come next."""
+
+    at: str
+    credits: int
+    needs_payment: bool
+
+
+@final
 class OccurredAtOutOfBoundsProblem(TypedDict):
     """The usage occurred too long ago, or in the future."""
 
@@ -1297,6 +1362,7 @@ class Payment(TypedDict):
     refunded_at: str | None
     version: int
     grants: list[Bought]
+    subscription: NotRequired[SubscriptionNow | None]
 
 
 @final
@@ -1324,6 +1390,33 @@ class PaymentAmbiguousProblem(TypedDict):
     detail: str
     payment_id: str
     providers: list[str]
+
+
+@final
+class PaymentAnswer(TypedDict):
+    """One payment."""
+
+    as_of_position: int
+    as_of: str | None
+    account_id: str
+    payment_id: str
+    provider: str
+    status: Literal["paid", "failed", "refunded"]
+    amount_minor: int
+    refunded_minor: int
+    disputed_minor: int
+    dispute_state: Literal["open", "won", "lost"] | None
+    currency: str
+    plan: str | None
+    subscription_id: str | None
+    reason: Literal["initial", "renewal", "change"] | None
+    period_start: str | None
+    period_end: str | None
+    recorded_at: str
+    refunded_at: str | None
+    version: int
+    grants: list[Bought]
+    subscription: NotRequired[SubscriptionNow | None]
 
 
 @final
@@ -1723,6 +1816,24 @@ class StorageFullProblem(TypedDict):
     status: Literal[503]
     code: Literal["storage_full"]
     detail: str
+
+
+@final
+class SubscriptionNow(TypedDict):
+    """A subscription at a moment."""
+
+    subscription_id: str
+    provider: str
+    status: Literal["incomplete", "trialing", "active", "paused", "past_due", "ended"]
+    plan: str | None
+    plan_version: int | None
+    quantity: int
+    current_period_start: str | None
+    current_period_end: str | None
+    cancel_at: str | None
+    next_plan: str | None
+    trial_ends_at: str | None
+    next_allowance: NextAllowance | None
 
 
 @final

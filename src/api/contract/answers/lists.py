@@ -1,31 +1,19 @@
 """The answers of lists: grants, holds and payments of an account, all accounts, and uncollected amounts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from api.contract.answers.answer import Answer, AsOf, ListPage
-from api.contract.answers.commands import DrawFields
-from api.contract.answers.moving import draw_fields
+from api.contract.answers.answer import ListPage
 from ledger.domain.account import Standing
 from ledger.domain.amounts import Balance, Kind
-from ledger.domain.events import (
-    CreditsDeducted,
-    CreditsSent,
-    DisputeState,
-    HoldCaptured,
-    PaymentStatus,
-    Source,
-    TransferReversed,
-)
-from ledger.domain.lots import total
+from ledger.domain.events import DisputeState, PaymentStatus, Source
 from ledger.domain.plans.subscribed import PaymentReason
-from ledger.domain.related_events import RelatedEvents, made_by
 from ledger.explain.balance_answer import BalanceFields, balance_fields
-from ledger.store import Logged
+from ledger.explain.subscriptions.answer import SubscriptionNow
 
 GrantStatus = Literal["coming", "open", "spent", "expired", "voided", "sent"]
 HoldStatus = Literal["open", "captured", "released", "expired"]
@@ -95,6 +83,7 @@ class Bought(TypedDict):
     voided: int
     effective_at: datetime | None
     expires_at: datetime | None
+    grant: NotRequired[Annotated[Grant, Field(description="with `expand=grants`")]]
 
 
 class Payment(TypedDict):
@@ -119,72 +108,15 @@ class Payment(TypedDict):
     refunded_at: datetime | None
     version: int
     grants: list[Bought]
+    subscription: NotRequired[
+        Annotated[SubscriptionNow | None, Field(description="with `expand=subscription`; null: it was for none")]
+    ]
 
 
 class PaymentsAnswer(ListPage):
     """Payments, newest first."""
 
     payments: list[Payment]
-
-
-class OfAccount(TypedDict):
-    """The account that has it."""
-
-    account_id: str
-
-
-class GrantAnswer(AsOf, OfAccount, Grant):
-    """One grant."""
-
-
-class HoldAnswer(AsOf, OfAccount, Hold):
-    """One hold."""
-
-
-class PaymentAnswer(AsOf, OfAccount, Payment):
-    """One payment."""
-
-
-class Deduction(TypedDict):
-    """A deduction or capture, with what came back of it: deducted + uncollected - reversed - waived can be reversed."""
-
-    deduction_id: str
-    hold_id: Annotated[str | None, Field(description="the hold of a capture")]
-    deducted: int
-    uncollected: Annotated[int, Field(description="asked for and not available")]
-    reversed: int
-    waived: Annotated[int, Field(description="of what was uncollected")]
-    reversible: int
-    draws: list[DrawFields]
-    task_id: str | None
-    description: str | None
-    usage: dict[str, Any] | None
-    occurred_at: datetime | None
-    recorded_at: datetime
-    version: int
-    position: int
-
-
-class DeductionAnswer(Answer, OfAccount, Deduction):
-    """One deduction."""
-
-
-class Transfer(TypedDict):
-    """A transfer, as the account that sent it has it."""
-
-    transfer_id: str
-    to_account_id: str
-    sent: int
-    draws: list[DrawFields]
-    description: str | None
-    recorded_at: datetime
-    reversed_at: Annotated[datetime | None, Field(description="null: it was not reversed")]
-    version: int
-    position: int
-
-
-class TransferAnswer(Answer, OfAccount, Transfer):
-    """One transfer."""
 
 
 UncollectedStatus = Literal["open", "waived"]
@@ -345,53 +277,4 @@ def listed_account(row: Mapping[str, Any]) -> ListedAccount:
         "last_activity_at": row["last_activity_at"],
         "version": row["version"],
         "successor": row["successor"],
-    }
-
-
-def deduction_fields(deduction_id: str, about: Sequence[Logged]) -> Deduction | None:
-    """A deduction as it is answered, from the events about it; None when they have none."""
-    found = RelatedEvents(tuple(one.event for one in about)).deduction(deduction_id)
-    if found is None:
-        return None
-    [made] = [one for one in about if made_by(one.event) == deduction_id]
-    event = made.event
-    assert isinstance(event, CreditsDeducted | HoldCaptured), "that is what makes a deduction"
-    deducted = total(found.draws)
-    return {
-        "deduction_id": deduction_id,
-        "hold_id": found.hold_id,
-        "deducted": deducted,
-        "uncollected": found.uncollected,
-        "reversed": found.reversed,
-        "waived": found.waived,
-        "reversible": deducted - found.reversed + found.owed,
-        "draws": draw_fields(event.draws),
-        "task_id": event.task_id,
-        "description": event.description,
-        "usage": None if event.usage is None else dict(event.usage),
-        "occurred_at": event.occurred_at,
-        "recorded_at": event.recorded_at,
-        "version": made.version,
-        "position": made.position,
-    }
-
-
-def transfer_fields(transfer_id: str, about: Sequence[Logged]) -> Transfer | None:
-    """A transfer as it is answered, from the events about it; None when they have none."""
-    made = next((one for one in about if made_by(one.event) == transfer_id), None)
-    if made is None:
-        return None
-    event = made.event
-    assert isinstance(event, CreditsSent), "that is what makes a transfer"
-    back = [one.event.recorded_at for one in about if isinstance(one.event, TransferReversed)]
-    return {
-        "transfer_id": transfer_id,
-        "to_account_id": event.to_account_id,
-        "sent": event.amount,
-        "draws": draw_fields(event.draws),
-        "description": event.description,
-        "recorded_at": event.recorded_at,
-        "reversed_at": back[0] if back else None,
-        "version": made.version,
-        "position": made.position,
     }

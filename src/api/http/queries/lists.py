@@ -38,6 +38,14 @@ from api.http.queries.query import (
     known_account,
 )
 from api.http.queries.reads import Reads, reads_of
+from api.http.queries.things.expanding import (
+    MAX_PAYMENTS,
+    NOTHING,
+    OfPayments,
+    add_grants_of_payments,
+    finish_payments,
+    names_in,
+)
 from ledger.domain.account import Standing
 from ledger.domain.commands import MAX_ID
 from ledger.domain.events import PaymentStatus
@@ -78,6 +86,7 @@ class _Holds(_Page):
 
 class _Payments(_Page):
     status: PaymentStatus | None = Field(None, description="default: all")
+    expand: OfPayments | None = None
 
 
 LABEL_VALUE = {"type": "string", "minLength": 1, "maxLength": MAX_LABEL_VALUE, "pattern": ONE_LINE}
@@ -191,28 +200,38 @@ async def holds_of(
 async def payments(
     request: Request, account_id: AccountId, query: Annotated[_Payments, Query()]
 ) -> JsonAnswer[PaymentsAnswer]:
-    """Newest first."""
-    return JsonAnswer(await payments_of(reads_of(request), account_id, query.status, query.page))
+    """Newest first. With `expand` a page has 100 payments at most."""
+    names, page = names_in(query.expand), query.page
+    if names:
+        page = page._replace(limit=min(page.limit, MAX_PAYMENTS))
+    return JsonAnswer(await payments_of(reads_of(request), account_id, query.status, page, names))
 
 
 async def payments_of(
-    reads: Reads, account_id: str, status: PaymentStatus | None = None, page: Page = FIRST_PAGE
+    reads: Reads,
+    account_id: str,
+    status: PaymentStatus | None = None,
+    page: Page = FIRST_PAGE,
+    names: frozenset[str] = NOTHING,
 ) -> PaymentsAnswer:
-    """Query one page. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
-    of = ("payments", account_id, status)
+    """Query one page, with what is to be expanded. Raises Problem, AccountNotFound, NotYetVisible and NotBuilt."""
+    of, now = ("payments", account_id, status), reads.clock()
     async with reads.views.snapshot(PAYMENTS, BALANCES, at_least=page.min_position) as moment:
         rows = await payments_page(
             moment,
             account_id,
-            now=reads.clock(),
+            now=now,
             before=_before(reads, page, of),
             status=status,
             limit=page.limit + 1,
         )
+        payments = [payment(row) for row in rows[: page.limit]]
+        grants = await add_grants_of_payments(moment, account_id, payments, now) if "grants" in names else []
     if not rows:
         await known_account(reads.ledger, account_id)
+    await finish_payments(reads, account_id, payments, grants, names)
     head = _head(page, moment, [reads.cursors.make(of, row["version"]) for row in rows])
-    return {**head, "payments": [payment(row) for row in rows[: page.limit]]}
+    return {**head, "payments": payments}
 
 
 @router.get(

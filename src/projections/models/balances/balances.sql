@@ -202,9 +202,9 @@ GROUP BY account_id
 ORDER BY min(due_at)
 LIMIT %(limit)s;
 
--- name: grants_page
--- Grants, newest first. A coming grant is shown as open from its start on, and a lot after its expiry as expired, even if no
--- event records it yet.
+-- name: grants_now
+-- Grants of an account; {which} stands for one of the two conditions below it. A coming grant is shown as open from its start
+-- on, and a lot after its expiry as expired, even if no event records it yet.
 SELECT g.number, g.kind, g.source, g.amount, g.held, g.spent, g.voided, g.sent, g.granted_at, g.expires_at,
        g.transaction_id, g.payment_id, g.description, g.from_account_id, g.from_grant_id, g.effective_at,
        begun.coming AS coming_now, now.remaining_now, now.lapsed_now, now.status_now
@@ -223,7 +223,11 @@ CROSS JOIN LATERAL (
            CASE WHEN time.due THEN g.lapsed + begun.remaining ELSE g.lapsed END AS lapsed_now,
            CASE WHEN time.due AND g.held = 0 THEN 'expired' ELSE begun.status END AS status_now
 ) AS now
-WHERE g.account_id = %(account)s AND g.number < %(before)s
+WHERE g.account_id = %(account)s AND {which};
+
+-- name: grants_below
+-- A page, newest first.
+g.number < %(before)s
   AND (%(status)s::text IS NULL OR now.status_now = %(status)s AND g.status IN (
       %(status)s,
       CASE %(status)s WHEN 'expired' THEN 'open' END,
@@ -231,6 +235,10 @@ WHERE g.account_id = %(account)s AND g.number < %(before)s
   ))
 ORDER BY g.number DESC
 LIMIT %(limit)s;
+
+-- name: grants_numbered
+-- Those that an answer names.
+g.number = ANY (%(numbers)s::bigint[]);
 
 -- name: holds_page
 -- Holds, newest first. A hold after its expiry is shown as expired, even if no event records it yet.

@@ -1,6 +1,6 @@
 """Queries to the balances: grants, holds, accounts, and the accounts with due expiries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Literal, LiteralString, NamedTuple
 
@@ -22,8 +22,21 @@ async def grants_page(
     moment: Snapshot, account_id: str, *, now: datetime, before: int, status: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """A page of grants with numbers below `before`, newest first."""
-    statement = BALANCES.statements["grants_page"]
+    statement = _grants("grants_below")
     return await moment.rows(statement, account=account_id, now=now, before=before, status=status, limit=limit)
+
+
+async def grants_numbered(
+    moment: Snapshot, account_id: str, *, now: datetime, numbers: Collection[int]
+) -> list[dict[str, Any]]:
+    """The grants of an account with some numbers, in no order."""
+    return await moment.rows(_grants("grants_numbered"), account=account_id, now=now, numbers=list(numbers))
+
+
+def _grants(which: LiteralString) -> LiteralString:
+    """The statement that reads some grants of an account."""
+    found = BALANCES.statements
+    return found["grants_now"].replace("{which}", found[which])
 
 
 async def holds_page(

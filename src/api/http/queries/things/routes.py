@@ -1,28 +1,36 @@
 """The routes of one thing of an account: a grant, a hold or a payment of the read models, and a deduction or a transfer
-of the events, which are never stale."""
+of the events, which are never stale. `expand` adds what they name by its id."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 
-from api.contract.answers.lists import (
+from api.contract.answers.lists import grant, hold, payment
+from api.contract.answers.things.deductions import deduction_fields
+from api.contract.answers.things.thing import (
+    CapturesIfAny,
     DeductionAnswer,
     GrantAnswer,
     HoldAnswer,
     PaymentAnswer,
     TransferAnswer,
-    deduction_fields,
-    grant,
-    hold,
-    payment,
-    transfer_fields,
 )
+from api.contract.answers.things.transfers import transfer_fields
 from api.contract.bodies import ONE_LINE
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import AccountId, Parameters, Visible, as_of, known_account, problems, problems_of
 from api.http.queries.reads import Reads, reads_of
+from api.http.queries.things.expanding import (
+    MAX_CAPTURES,
+    OfPayments,
+    add_grants_of_payments,
+    captures_of,
+    expand_deduction,
+    finish_payments,
+    names_in,
+)
 from ledger.domain.commands import MAX_ID
 from ledger.domain.errors import (
     DeductionNotFound,
@@ -53,7 +61,20 @@ class _Nothing(Parameters):
     pass
 
 
+class _Hold(Visible):
+    expand: Literal["captures"] | None = Field(
+        None, description=f"its captures, as deductions: the newest {MAX_CAPTURES}"
+    )
+
+
+class _Deduction(Parameters):
+    expand: Literal["grants", "hold", "grants,hold"] | None = Field(
+        None, description="the grant of each draw, the hold of a capture: as the lists have them"
+    )
+
+
 class _Payment(Visible):
+    expand: OfPayments | None = None
     provider: str | None = Field(
         None, min_length=1, max_length=MAX_ID, pattern=ONE_LINE, description="needed when several have used the id"
     )
@@ -95,7 +116,7 @@ async def one_grant(
     summary="One hold, open or resolved",
 )
 async def one_hold(
-    request: Request, account_id: AccountId, hold_id: ThingId, query: Annotated[Visible, Query()]
+    request: Request, account_id: AccountId, hold_id: ThingId, query: Annotated[_Hold, Query()]
 ) -> JsonAnswer[HoldAnswer]:
     """As the list of holds has it."""
     reads, number = reads_of(request), _number(hold_id, "hld_")
@@ -105,7 +126,10 @@ async def one_hold(
         await known_account(reads.ledger, account_id)
         raise HoldNotFound(hold_id)
     [told] = await with_descriptions(reads.ledger.log, account_id, [hold(found)])
-    return JsonAnswer({**as_of(moment), "account_id": account_id, **told})
+    captures: CapturesIfAny = {}
+    if query.expand is not None:
+        captures = await captures_of(reads, account_id, hold_id, moment.position)
+    return JsonAnswer({**as_of(moment), "account_id": account_id, **told, **captures})
 
 
 async def _last(page: Any, moment: Snapshot, account_id: str, now: datetime, number: int) -> dict[str, Any] | None:
@@ -123,35 +147,40 @@ async def one_payment(
     request: Request, account_id: AccountId, payment_id: ThingId, query: Annotated[_Payment, Query()]
 ) -> JsonAnswer[PaymentAnswer]:
     """As the list of payments has it."""
-    reads = reads_of(request)
+    reads, names, now = reads_of(request), names_in(query.expand), reads_of(request).clock()
     async with reads.views.snapshot(BALANCES, PAYMENTS, at_least=query.min_position) as moment:
         named = await documented(moment, account_id, payment_id)
         asked = [one for one in named if query.provider in {None, one.provider}]
         if len(asked) > 1:
             raise PaymentAmbiguous(payment_id, [one.provider for one in asked])
-        found = await _last(payments_page, moment, account_id, reads.clock(), asked[0].version) if asked else None
-    if found is None:
+        row = await _last(payments_page, moment, account_id, now, asked[0].version) if asked else None
+        found = [] if row is None else [payment(row)]
+        grants = await add_grants_of_payments(moment, account_id, found, now) if "grants" in names else []
+    if not found:
         await known_account(reads.ledger, account_id)
         raise PaymentNotFound(payment_id)
-    return JsonAnswer({**as_of(moment), "account_id": account_id, **payment(found)})
+    await finish_payments(reads, account_id, found, grants, names)
+    return JsonAnswer({**as_of(moment), "account_id": account_id, **found[0]})
 
 
 @router.get(
     "/v1/accounts/{account_id}/deductions/{deduction_id}",
-    responses=_problems("deduction_not_found"),
+    responses=_problems("deduction_not_found", "not_yet_visible"),
     summary="One deduction or capture, and what of it was reversed",
 )
 async def one_deduction(
-    request: Request, account_id: AccountId, deduction_id: ThingId, query: Annotated[_Nothing, Query()]
+    request: Request, account_id: AccountId, deduction_id: ThingId, query: Annotated[_Deduction, Query()]
 ) -> JsonAnswer[DeductionAnswer]:
-    """Computed from the events, so never stale."""
+    """Computed from the events, so never stale. What `expand` adds is as of `as_of_position`, which includes them."""
     reads = reads_of(request)
-    told = deduction_fields(deduction_id, await _events_of(reads, account_id, deduction_id))
+    about = await _events_of(reads, account_id, deduction_id)
+    told = deduction_fields(deduction_id, about)
     if told is None:
         await known_account(reads.ledger, account_id)
         raise DeductionNotFound(deduction_id)
     [told] = await with_descriptions(reads.ledger.log, account_id, [told])
-    return JsonAnswer({"account_id": account_id, **told})
+    expanded = await expand_deduction(reads, account_id, told, about[-1].position, names_in(query.expand))
+    return JsonAnswer({"account_id": account_id, **told, **expanded})
 
 
 @router.get(

@@ -1,0 +1,1 @@
+"""The routes of one thing of an account, and what `expand` adds to answers."""
