@@ -135,7 +135,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         deferred, *files = blocks("sh", REVENUE)
         earned = _once_known(known + deferred.replace("8000", port))
         written = [_in_a_folder(block, environment, server_folder) for block in files]
-        kept = [block for block in blocks("sh", OPERATIONS_PAGE) if block.startswith("credit-ledger")]
+        kept = [block for block in blocks("sh", OPERATIONS_PAGE) if re.match("credit-ledger (rebuild|check) ", block)]
         checked = [_in_a_folder(block, environment, server_folder) for block in kept]
     finally:
         process.send_signal(signal.SIGINT)
@@ -155,11 +155,11 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert changed.splitlines() == edited.splitlines()[1:]
     _check_bought(bought)
     _check_changes(changes)
-    assert [limit["limit_id"] for limit in limited[1]["limits"]] == ["member-month", "burst"]
+    assert [limit["limit_id"] for limit in limited[1]["limits"]] == ["member-month", "burst", "queries"]
     assert "no fault found" in receipt
     assert earned["months"]
     assert len(written) == len(checked) == 2
-    assert "no difference" in checked[-1]
+    assert "0 differences" in checked[-1]
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
 
