@@ -1,8 +1,7 @@
 """What linters and generators make of the OpenAPI document: nothing to say, and clients that compile strictly.
 
 scripts/test-packages puts the programs of npm into .venv/node, and those in Python into .venv/generators. Linting and
-types take seconds and are of the whole document in every run; whole clients are of an excerpt, and in the long form of
-all of it.
+types take seconds and are in every run; what is compiled as a whole is in the long form.
 """
 
 import json
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.api.contract import the_app
-from tests.clients.excerpt import excerpt
 from tests.long_form import LONG
 
 ROOT = Path(__file__).parents[2]
@@ -27,17 +25,14 @@ GENERATORS = ROOT / ".venv" / "generators" / "bin"
 
 in_python = pytest.mark.skipif(not GENERATORS.exists(), reason="no generators here: nothing is generated in Python")
 by_npm = pytest.mark.skipif(not (PROGRAMS / ".bin" / "tsc").exists(), reason=_NOTHING_HERE)
-PART = "openapi.json" if LONG else "excerpt.json"
-"""What whole clients are generated of."""
+slow = pytest.mark.skipif(not LONG, reason="takes half a minute: in the long form")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the document, and with what programs of node look for beside their files."""
     made = tmp_path_factory.mktemp("generated")
-    document = the_app().openapi()
-    (made / "openapi.json").write_text(json.dumps(document))
-    (made / "excerpt.json").write_text(json.dumps(excerpt(document)))
+    (made / "openapi.json").write_text(json.dumps(the_app().openapi()))
     (made / "node_modules").symlink_to(PROGRAMS)
     for file in filter(Path.is_file, HERE.iterdir()):
         (made / file.name).write_bytes(file.read_bytes())
@@ -76,24 +71,27 @@ def test_openapi_typescript_and_its_fetch_compile_strictly(folder: Path) -> None
 
 
 @by_npm
+@slow
 def test_hey_api_compiles_strictly(folder: Path) -> None:
-    node(folder, "openapi-ts", "--input", PART, "--output", "hey", "--client", "@hey-api/client-fetch")
+    node(folder, "openapi-ts", "--input", "openapi.json", "--output", "hey", "--client", "@hey-api/client-fetch")
     node(folder, "tsc", "--project", "hey.tsconfig.json")
 
 
 @in_python
+@slow
 def test_datamodel_code_generator_makes_models_that_read_every_problem(folder: Path) -> None:
     options = ["--output-model-type", "pydantic_v2.BaseModel", "--output", "models.py"]
-    run(folder, GENERATORS / "datamodel-codegen", "--input", PART, "--input-file-type", "openapi", *options)
+    run(folder, GENERATORS / "datamodel-codegen", "--input", "openapi.json", "--input-file-type", "openapi", *options)
     run(folder, PYTHON / "python", "use_models.py")
 
 
 @in_python
+@slow
 def test_openapi_python_client_makes_a_client_that_is_typed_strictly(folder: Path) -> None:
     said = run(
         folder,
         GENERATORS / "openapi-python-client",
-        *("generate", "--path", PART, "--output-path", "client", "--fail-on-warning", "--meta", "none"),
+        *("generate", "--path", "openapi.json", "--output-path", "client", "--fail-on-warning", "--meta", "none"),
     )
     assert "warning" not in said.lower()
     run(folder, PYTHON / "mypy", "--strict", "--python-executable", sys.executable, "client", "use_client.py")

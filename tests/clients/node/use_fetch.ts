@@ -44,12 +44,3 @@ export function told(results: components["schemas"]["BatchAnswer"]["results"]): 
     return one.op === "deduct" ? one.deduction_id : one.op === "hold" ? one.hold_id : one.op;
   });
 }
-
-export async function spent(account_id: string, deduction_id: string): Promise<number[]> {
-  const path = { account_id, deduction_id };
-  const address = "/v1/accounts/{account_id}/deductions/{deduction_id}";
-  const { data } = await client.GET(address, { params: { path, query: { expand: "grants" } } });
-  // @ts-expect-error an address has a closed list of names
-  await client.GET(address, { params: { path, query: { expand: "payments" } } });
-  return data?.draws.map((draw) => draw.grant?.spent ?? 0) ?? [];
-}

@@ -1,5 +1,5 @@
 // What a service writes with the functions of @hey-api/openapi-ts: one for each operation, by its short name.
-import { captureHold, deduct, getDeduction, hold } from "./hey";
+import { captureHold, deduct, hold } from "./hey";
 
 export async function spend(account_id: string): Promise<number | string> {
   const { data, error } = await deduct({ path: { account_id }, body: { amount: 30, task_id: "task-1" } });
@@ -14,10 +14,4 @@ export async function reserve(account_id: string): Promise<void> {
     const path = { account_id, hold_id: data.hold_id };
     await captureHold({ path, headers: { "Idempotency-Key": "job-2" } });
   }
-}
-
-export async function spent(account_id: string, deduction_id: string): Promise<number> {
-  const { data } = await getDeduction({ path: { account_id, deduction_id }, query: { expand: "grants,hold" } });
-  const grants = data?.draws.map((draw) => draw.grant?.spent ?? 0) ?? [];
-  return (data?.hold?.captured ?? 0) + grants.reduce((sum, one) => sum + one, 0);
 }
