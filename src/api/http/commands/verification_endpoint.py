@@ -72,13 +72,14 @@ class VerificationEndpoint:
         key = await self._keys.any_state(body.key)
         if key is None or key.account_id is None:
             return {"valid": False, "code": "not_found"}
-        state = key.state(self._keys.now())
+        now = self._keys.now()
+        state = key.state(now)
         if state != "active":
             return _about(key, state)
         if not key.allows_own(body.scope or ("read" if asked is None else "write")):
             return _about(key, "missing_scope")
         allowance = self._keys.take(key)
-        rate = None if allowance is None else rate_fields(allowance, self._keys.now())
+        rate = None if allowance is None else rate_fields(allowance, now)
         if allowance is not None and not allowance.admitted:
             return {**_about(key, "rate_limited"), "rate_limit": rate}
         if asked is None:

@@ -4,6 +4,7 @@ Every other account answers 404, whether it exists or not. All that the key spen
 `usage.member` whoever it is for.
 """
 
+from functools import lru_cache
 from typing import TypeVar
 
 from api.contract.bodies import Body, CaptureBody, DeductBody, HoldBody, UsageBody
@@ -16,6 +17,8 @@ from ledger.domain.errors import AccountNotFound
 from people.api_keys import ApiKey
 
 BodyT = TypeVar("BodyT", bound=Body)
+_KEYS_KEPT = 10_000
+"""Keys whose usage is made once: it is the same for all that they spend."""
 
 
 def admit(key: ApiKey, route: str, scopes: Scopes) -> None:
@@ -46,15 +49,26 @@ def in_own_name(key: ApiKey, body: BodyT) -> BodyT:
     """A body that says whose use it is. Raises Problem: usage_conflicts_with_key where it says otherwise."""
     if not isinstance(body, DeductBody | HoldBody | CaptureBody | MeterBody):
         return body
-    usage: UsageBody | MeteredUsageBody = body.usage or UsageBody.model_validate({})
-    own = {"key": key.key_id} | ({} if key.member is None else {"member": key.member})
-    for name, value in own.items():
+    own = _own_usage(key.key_id, key.member)
+    changed = body.model_copy(update={"usage": own if body.usage is None else _checked(body.usage, own)})
+    assert isinstance(changed, type(body))
+    return changed
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _own_usage(key_id: str, member: str | None) -> UsageBody:
+    """The usage of what a key spends, where nothing else is said."""
+    return UsageBody(key=key_id) if member is None else UsageBody(key=key_id, member=member)
+
+
+def _checked(usage: UsageBody | MeteredUsageBody, own: UsageBody) -> UsageBody | MeteredUsageBody:
+    """A usage with the key and member of a key. Raises Problem: usage_conflicts_with_key where it says otherwise."""
+    update = {name: value for name in ("key", "member") if (value := getattr(own, name)) is not None}
+    for name, value in update.items():
         said = getattr(usage, name)
         if said not in (None, value):
             detail = (
                 f"The usage says {name} {said}, and the API key is of {value}. Leave it out: it is set from the key."
             )
             raise Problem("usage_conflicts_with_key", detail, field=f"usage.{name}", value=said, expected=value)
-    changed = body.model_copy(update={"usage": usage.model_copy(update=own)})
-    assert isinstance(changed, type(body))
-    return changed
+    return usage.model_copy(update=update)
