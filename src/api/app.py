@@ -34,8 +34,9 @@ from api.http.health import Health, metrics_text
 from api.http.hot_path import HotPath
 from api.http.json_answer import answers_of
 from api.http.own_data import export
+from api.http.own_data import subscription as own_subscription
 from api.http.path_prefix import AddPathPrefix, StripPathPrefix
-from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, teams, usage, user
+from api.http.people import account_keys, audit, auth, own_audit, own_keys, profile, services, teams, usage, user
 from api.http.problem_answers import answer_problems, response_of
 from api.http.queries import explanations, history, ledger_queries, limits, lists, money, subscription, summary, totals
 from api.http.queries.reads import Reads
@@ -54,9 +55,7 @@ from api.runtime.listening.port_sharing import leave_new_connections
 from api.runtime.people.duties import duties_for
 from api.runtime.people.keys import keys_here
 from api.runtime.people.mail import mailer_of
-from api.runtime.people.provider import provider_sign_in
-from api.runtime.people.sign_in import people_here
-from api.runtime.people.teams import teams_here
+from api.runtime.people.parts import people_in
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_garbage_collection
@@ -132,16 +131,14 @@ def create_app(
         SessionWatch(ledger.log),
         dashboard_options(settings),
         ImportRuns(ledger, defaults),
-        people_here(settings, ledger),
-        provider_sign_in(settings, ledger),
-        teams_here(settings, ledger),
         *received.parts,
         documents_in(settings),
         prices,
         RevenueReading(ledger.log),
+        *people_in(settings, ledger),
         *keys_of_accounts(settings, ledger, keys, endpoint),
     )
-    duties = {"refusals": refusals.run, **received.work, **duties_for(settings, ledger, wiring.people)}
+    duties = {"refusals": refusals.run, **received.work, **duties_for(settings, ledger, wiring.directory)}
 
     @asynccontextmanager
     async def lifespan(served: FastAPI) -> AsyncIterator[None]:
@@ -217,7 +214,8 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     wiring.attach_to(app)
     billing = catalog, changes, checkouts, earned, estimates, invoices, prices, receipts, receiving, webhooks
     people = auth, user, profile, export, usage, own_audit, audit, account_keys, own_keys, *teams.TEAM_ROUTES
-    parts = (*_QUERIES, *billing, health, portal_sessions, *people, things)
+    of_services = own_subscription, *services.SERVICE_ROUTES
+    parts = (*_QUERIES, *billing, health, portal_sessions, *people, *of_services, things)
     for router in (*(part.router for part in parts), streams_router):
         app.include_router(router)
     for operation in OPERATIONS.values():

@@ -36,6 +36,7 @@ from people.secrets import cursor_key
 from people.sessions import SessionWatch
 from people.sign_in.people import People
 from people.teams.people_in_teams import PeopleInTeams
+from people.users_and_teams import Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,6 @@ class Wiring:
     session_watch: SessionWatch
     options: Options
     import_runs: ImportRuns
-    people: People | None
-    """Those who sign in here; None when nobody does."""
-    identity_provider: SignsInAtProvider | None
-    """How people sign in at the provider of the product; None without one."""
-    teams: PeopleInTeams | None
-    """Their teams."""
     inbox: Inbox
     webhooks: WebhookEntrance
     calls: Mapping[str, Calls]
@@ -69,6 +64,14 @@ class Wiring:
     documents: Documents
     prices: CurrentPrices
     revenue: RevenueReading
+    people: People | None
+    """Those who sign in here; None when nobody does."""
+    identity_provider: SignsInAtProvider | None
+    """How people sign in at the provider of the product; None without one."""
+    teams: PeopleInTeams | None
+    """Their teams."""
+    directory: Directory
+    """All users and teams, for services."""
     verifications: VerificationEndpoint
     account_keys: Keys
 

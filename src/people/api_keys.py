@@ -22,10 +22,10 @@ from people.secret_format import new_secret
 from people.teams.roles import Role
 
 VERIFY = "keys:verify"
-MANAGE_PEOPLE = "people:write"
+READ_PEOPLE, MANAGE_PEOPLE = "people:read", "people:write"
 SCOPES = (
     *("ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write"),
-    *(VERIFY, MANAGE_PEOPLE, "admin"),
+    *(VERIFY, READ_PEOPLE, MANAGE_PEOPLE, "admin"),
 )
 """The scopes of services."""
 Scope = Literal["read", "write", "admin"]

@@ -86,7 +86,7 @@ MORE: dict[int, set[str]] = {
     402: {"limit_reached"},
     403: {
         *("registration_closed", "email_not_verified", "missing_role", "invitation_for_another_address"),
-        "fresh_sign_in_required",
+        *("fresh_sign_in_required", "user_disabled"),
     },
     404: {
         *("not_found", "event_not_found", "receipt_not_found", "limit_not_found", "transfer_not_found"),
@@ -103,7 +103,7 @@ MORE: dict[int, set[str]] = {
         *("subscription_required", "already_subscribed"),
         *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
         *("already_cancelled", "not_cancelled", "payment_due", "has_a_subscription"),
-        *("slug_taken", "already_member", "seats_taken", "last_owner", "owns_a_team", "team_in_use"),
+        *("slug_taken", "already_member", "seats_taken", "last_owner", "owns_a_team", "team_in_use", "user_exists"),
     },
     410: {"token_spent"},
     414: {"query_too_large"},

@@ -17,7 +17,8 @@ VALUES = {"account_id": "{account_id}", "operation": "open", "key": "{account_id
     ("plan_id", "package_id", "checkout_id", "export_id", "name", "grant_id", "hold_id", "deduction_id", "transfer_id"),
     "a",
 )
-VALUES |= {"version": "1", "payment_id": "a", "month": "2026-10", "team_id": "a", "token": "a"}
+VALUES |= {"version": "1", "payment_id": "a", "month": "2026-10", "token": "a"}
+VALUES |= {"team_id": "team_00000000000000000000", "user_id": "usr_00000000000000000000"}
 NEEDED = {"from": "2026-01-01", "to": "2026-01-02", "start_date": "2026-01-01", "end_date": "2026-01-02"}
 PAGES = [
     "/dashboard",
@@ -137,6 +138,9 @@ ALLOWED = {
     "/api/user/sessions": "DELETE, GET, HEAD, OPTIONS",
     "/api/user/sessions/1": "DELETE, OPTIONS",
     "/v1/audit.csv": "GET, HEAD, OPTIONS",
+    "/v1/users": "GET, HEAD, OPTIONS, POST",
+    "/v1/users/usr_00000000000000000000": "DELETE, GET, HEAD, OPTIONS, PATCH",
+    "/v1/teams/team_00000000000000000000/members": "GET, HEAD, OPTIONS, POST",
     "/api/teams": "GET, HEAD, OPTIONS, POST",
     "/api/teams/t": "DELETE, OPTIONS, PATCH",
     "/api/teams/t/members/m": "DELETE, OPTIONS, PATCH",

@@ -18,6 +18,7 @@ from api.contract.openapi.examples import EXAMPLES
 from api.contract.openapi.facts import FACTS
 from api.contract.operations import ALL_OPERATIONS as SERVED
 from api.contract.operations import OPERATIONS as SERVED_ALONE
+from api.contract.people.own_routes import OWN_OF_PEOPLE
 from api.contract.problems import STATUSES
 from api.contract.scopes import PEOPLE as HAS_SESSION
 from api.contract.scopes import route_name
@@ -77,9 +78,19 @@ QUERIES = {
         f"/api/usage/{name}": {200, 401, 403, 404, 409, 422, 429, 500, 503}
         for name in ("current", "history", "analytics")
     },
-    "/api/limits": {200, 401, 403, 404, 422, 500, 503},
+    "/api/limits": {200, 401, 403, 404, 422, 429, 500, 503},
+    "/api/subscription": {200, 401, 403, 404, 422, 500, 503},
     "/api/audit": {200, 401, 403, 404, 422, 500, 503},
     "/v1/keys": {200, 401, 403, 422, 429, 500, 503},
+    **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("users", "teams")},
+    **{
+        path: {200, 401, 403, 404, 422, 429, 500, 503}
+        for path in (
+            *("/v1/users/{user_id}", "/v1/teams/{team_id}"),
+            *("/v1/teams/{team_id}/members", "/v1/teams/{team_id}/invitations"),
+        )
+    },
+    "/v1/teams/{team_id}/usage": {200, 401, 403, 404, 409, 422, 429, 500, 503},
     "/api/keys": {200, 401, 403, 404, 422, 429, 500, 503},
     "/healthz": {200},
     "/readyz": {200, 503},
@@ -110,10 +121,10 @@ PEOPLE = {
     ("post", "/api/auth/register"): BODY | {201, 403},
     ("post", "/api/auth/verification"): BODY | {200, 401, 403, 410},
     ("post", "/api/auth/verification/resend"): BODY | {202},
-    ("post", "/api/auth/login"): BODY | {200, 401},
+    ("post", "/api/auth/login"): BODY | {200, 401, 403},
     ("post", "/api/auth/logout"): {200, 401, 403, 404, 422, 500, 503},
     ("post", "/api/auth/link"): BODY | {202},
-    ("post", "/api/auth/link/confirm"): BODY | {200, 410},
+    ("post", "/api/auth/link/confirm"): BODY | {200, 403, 410},
     ("post", "/api/auth/reset"): BODY | {202},
     ("post", "/api/auth/reset/confirm"): BODY | {200, 410},
     ("post", "/api/auth/email/confirm"): BODY | {200, 410},
@@ -136,6 +147,23 @@ PEOPLE = {
     ("post", "/v1/keys/{key_id}/rotation"): BODY | {200, 401, 403},
     ("post", "/v1/keys/verifications"): BODY - {404} | {200, 401, 403},
     ("post", "/v1/keys/revocations"): BODY - {404} | {202},
+    ("post", "/api/subscription/upgrade"): BODY | {200, 401, 403, 409, 501, 502},
+    ("post", "/api/subscription/cancel"): {200, 401, 403, 404, 409, 422, 500, 501, 502, 503},
+    ("post", "/api/subscription/reactivate"): {200, 401, 403, 404, 409, 422, 500, 501, 502, 503},
+    ("post", "/v1/users"): BODY | {200, 201, 401, 403, 409},
+    ("patch", "/v1/users/{user_id}"): BODY | {200, 401, 403, 409},
+    ("delete", "/v1/users/{user_id}"): IN_TEAM - {200} | {202, 409, 429},
+    ("post", "/v1/users/{user_id}/keep"): IN_TEAM | {429},
+    ("post", "/v1/teams"): BODY | {201, 401, 403, 409},
+    ("patch", "/v1/teams/{team_id}"): BODY | {200, 401, 403, 409},
+    ("delete", "/v1/teams/{team_id}"): IN_TEAM | {409, 429},
+    ("post", "/v1/teams/{team_id}/owner"): BODY | {200, 401, 403},
+    ("post", "/v1/teams/{team_id}/members"): BODY | {201, 401, 403, 409},
+    ("patch", "/v1/teams/{team_id}/members/{user_id}"): BODY | {200, 401, 403, 409},
+    ("delete", "/v1/teams/{team_id}/members/{user_id}"): IN_TEAM | {409, 429},
+    ("post", "/v1/teams/{team_id}/invitations"): BODY | {201, 401, 403, 409},
+    ("post", "/v1/teams/{team_id}/invitations/{invitation_id}/resend"): IN_TEAM | {429},
+    ("delete", "/v1/teams/{team_id}/invitations/{invitation_id}"): IN_TEAM | {429},
     ("get", "/api/teams"): IN_TEAM,
     ("post", "/api/teams"): BODY | {201, 401, 403, 409},
     ("patch", "/api/teams/{team_id}"): BODY | {200, 401, 403, 409},
@@ -340,9 +368,11 @@ def test_everything_below_v1_asks_for_a_key() -> None:
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for (method, path), found in operations_of(the_document()).items():
         in_body = (method, path) in {("post", "/v1/webhooks/{name}"), ("post", "/v1/keys/revocations")}
-        session = HAS_SESSION.get(route_name(method.upper(), path), False)
+        name = route_name(method.upper(), path)
+        session = HAS_SESSION.get(name, False)
+        of_people = [{"session": []}, *({"own_key": [OWN_OF_PEOPLE[one]]} for one in {name} & OWN_OF_PEOPLE.keys())]
         assert bool(found["security"]) == (session or (path.startswith("/v1/") and not in_body))
-        assert (found["security"] == [{"session": []}]) == session
+        assert (found["security"] == of_people) == session
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

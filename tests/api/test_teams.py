@@ -132,7 +132,8 @@ def test_who_spent_what_and_nobody_gets_past_a_limit(company: Company) -> None:
     at = {"params": {"min_position": last.json()["position"]}}
     found = company.ask("bob", "GET", f"/api/teams/{team}/usage", **at).json()
     assert found["total_credits"] == 100
-    assert found["total_usage"] == {"rag_query": 6, "agent": 2}
+    assert found["usage"] == {"rag_query": 6, "agent": 2}
+    assert (found["total_usage"]["rag_queries"], found["member_breakdown"][0]["rag_queries"]) == (6, 4)
     told = {one["user_id"]: (one["name"], one["credits"], one["usage"]) for one in found["member_breakdown"]}
     assert told == {
         ids["carol"]: ("Carol", 60, {"rag_query": 4}),
@@ -198,6 +199,18 @@ def _owns_a_team(company: Company) -> httpx.Response:
     return company.ask("ada", "DELETE", "/api/user/profile", {"password": "correct horse battery"})
 
 
+def _user_disabled(company: Company) -> httpx.Response:
+    company.enter("hal")
+    company.ask(None, "POST", "/api/auth/link", {"email": "hal@example.com"})
+    token = company.link("hal", kind="link", path="link")
+    company.ask("key", "PATCH", f"/v1/users/{company.ids['hal']}", {"status": "disabled"})
+    return company.ask(None, "POST", "/api/auth/link/confirm", {"token": token})
+
+
+def _user_exists(company: Company) -> httpx.Response:
+    return company.ask("key", "POST", "/v1/users", {"email": "ada@example.com", "email_verified": True})
+
+
 def _too_many_teams(company: Company) -> httpx.Response:
     company.enter("gus")
     made = [company.ask("gus", "POST", "/api/teams", {"name": "x", "slug": f"gus-{number}"}) for number in range(21)]
@@ -217,6 +230,8 @@ IN_TEAMS: dict[str, Callable[[Company], httpx.Response]] = {
     "missing_role": _missing_role,
     "invitation_for_another_address": _another_address,
     "slug_taken": _slug_taken,
+    "user_disabled": _user_disabled,
+    "user_exists": _user_exists,
     "already_member": _already_member,
     "seats_taken": _seats_taken,
     "last_owner": _last_owner,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from api.runtime.people.teams import merge_into
+from api.runtime.people.teams import merge_into, seats_of
 from ledger.commit.submission import Submission
 from ledger.domain.commands import Command, OpenAccount
 from ledger.domain.errors import Refusal
@@ -14,6 +14,7 @@ from people.teams.words import Actor, Invitation, InvitedRole, Team, TeamSurroun
 from tests.people.letters import HERE, PASSWORD, Town
 
 OPERATOR = Actor("operator:01234567", None)
+PRODUCT = Actor("key:01234567", None)
 
 
 def acting(user: User) -> Actor:
@@ -45,12 +46,15 @@ class Village:
             lambda path: f"https://ledger.example/{path}",
             self._open,
             self._hand_over,
-            self.seats,
+            self._seats,
             lambda path: f"https://ledger.example/own/{path}",
         )
 
     async def _open(self, team_id: str) -> None:
         await self.run(OpenAccount(team_id, 0), "open", team_id)
+
+    async def _seats(self, team_id: str) -> int:
+        return await seats_of(self.town.ledger, self.seats, team_id)
 
     async def _hand_over(self, team_id: str, user_id: str) -> None:
         await merge_into(self.town.ledger, team_id, user_id)

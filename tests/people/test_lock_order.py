@@ -14,11 +14,12 @@ import pytest
 from ledger.service import Ledger
 from people.sessions import Sessions
 from people.sign_in.passwords import Passwords
+from people.sign_in.users import UserChanges
 from people.sign_in.words import User
 from people.teams.words import Team
 from tests.conftest import Clock
 from tests.people.letters import HERE, PASSWORD, Town
-from tests.people.teams import Village
+from tests.people.teams import PRODUCT, Village
 from tests.people.test_teams import refusal
 from tests.postgres import owner
 
@@ -31,6 +32,8 @@ class Leaving:
     name: str
     user: User
     team: Team
+    other: Team
+    """The one that they are invited into."""
 
     async def are_removed(self) -> None:
         """The owner of their team removes them."""
@@ -59,6 +62,15 @@ class Leaving:
         """They want a copy, and have an old one that is forgotten now."""
         await self.village.town.people.profiles.ask_export(self.user.user_id)
 
+    async def are_disabled(self) -> None:
+        """The service of the product disables them."""
+        users, changes = self.village.town.people.users, UserChanges(status="disabled")
+        await users.change(PRODUCT.name, self.user.user_id, changes)
+
+    async def are_added(self) -> None:
+        """The service of the product puts them into the other team."""
+        await self.village.teams.members.add(PRODUCT, self.other.team_id, self.user.user_id, "member")
+
 
 CASES: list[tuple[str, Callable[[Leaving], Awaitable[None]], str]] = [
     ("tokens", Leaving.are_removed, ""),
@@ -67,6 +79,8 @@ CASES: list[tuple[str, Callable[[Leaving], Awaitable[None]], str]] = [
     ("sessions", Leaving.open_the_link, "token_spent"),
     ("sessions", Leaving.use_the_password, "unauthenticated"),
     ("sessions", Leaving.ask_for_a_copy, "unauthenticated"),
+    ("sessions", Leaving.are_disabled, "not_found"),
+    ("sessions", Leaving.are_added, "not_found"),
 ]
 """The table in the middle of the erasure that is held, what is done meanwhile, and what comes of it."""
 
@@ -87,7 +101,7 @@ async def leaving(village: Village, name: str, team: Team, other: Team) -> Leavi
     village.town.clock.forward(days=7, minutes=1)
     await village.invite(other, name)
     await people.recovery.ask_link(signed_in.user.email, HERE)
-    return Leaving(village, name, signed_in.user, team)
+    return Leaving(village, name, signed_in.user, team, other)
 
 
 async def test_whatever_meets_an_erasure_waits_for_its_end(village: Village, database: str) -> None:

@@ -198,7 +198,7 @@ async def test_a_process_erases_whoever_is_due(town: Town) -> None:
     ada = await person(town, await join(town, ADA))
     await town.people.deletions.ask(ada, PASSWORD, HERE)
     town.clock.forward(days=8)
-    erasing = asyncio.create_task(Erasing(town.people).run())
+    erasing = asyncio.create_task(Erasing(town.people.deletions).run())
     async with asyncio.timeout(20):
         while await known(town, ada.user.user_id):  # noqa: ASYNC110 - nothing tells when a row is gone
             await asyncio.sleep(0.01)

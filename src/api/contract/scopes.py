@@ -9,7 +9,7 @@ from typing import NamedTuple
 from people.teams.roles import Role, at_least
 
 SPEND, MANAGE, READ, AUDIT, PORTAL = "ledger:write", "ledger:manage", "ledger:read", "audit:read", "portal:write"
-VERIFY, KEYS = "keys:verify", "people:write"
+VERIFY, READ_PEOPLE, KEYS = "keys:verify", "people:read", "people:write"
 
 MEANINGS = {
     READ: "balances, history, usage, lists, totals, and the pages of operators",
@@ -20,7 +20,9 @@ MEANINGS = {
     AUDIT: "events with their metadata and reasons, explanations, and the audit log of people, teams and keys",
     PORTAL: "links for account holders, to the dashboard and to the page of their provider; and checkouts",
     VERIFY: "verify the keys of accounts, and spend with them",
-    KEYS: "make, change, rotate and revoke the keys of accounts",
+    READ_PEOPLE: "users, teams, their members and invitations, and what each member used",
+    KEYS: "make, change and delete users and teams, put people into teams; make, change, rotate and revoke the keys of "
+    "accounts",
 }
 """Each scope and what it allows, apart from `admin`, which allows everything."""
 
@@ -34,6 +36,8 @@ ADMIN: Scopes = ("admin",)
 """For keys with the scope `admin` alone."""
 
 _ACCOUNT = "/v1/accounts/{account_id}"
+_TEAM_OF_ANY = "/v1/teams/{team_id}"
+_READS_PEOPLE: Scopes = (READ_PEOPLE, KEYS)
 
 ROUTES: dict[str, Scopes] = {
     "POST /v1/accounts": (MANAGE,),
@@ -128,6 +132,27 @@ ROUTES: dict[str, Scopes] = {
     "POST /v1/keys/{key_id}/rotation": (KEYS,),
     "POST /v1/keys/verifications": (VERIFY,),
     "POST /v1/keys/revocations": OPEN,  # whoever has a key may end it
+    "GET /v1/users": _READS_PEOPLE,
+    "POST /v1/users": (KEYS,),
+    "GET /v1/users/{user_id}": _READS_PEOPLE,
+    "PATCH /v1/users/{user_id}": (KEYS,),
+    "DELETE /v1/users/{user_id}": (KEYS,),
+    "POST /v1/users/{user_id}/keep": (KEYS,),
+    "GET /v1/teams": _READS_PEOPLE,
+    "POST /v1/teams": (KEYS,),
+    f"GET {_TEAM_OF_ANY}": _READS_PEOPLE,
+    f"PATCH {_TEAM_OF_ANY}": (KEYS,),
+    f"DELETE {_TEAM_OF_ANY}": (KEYS,),
+    f"POST {_TEAM_OF_ANY}/owner": (KEYS,),
+    f"GET {_TEAM_OF_ANY}/usage": _READS_PEOPLE,
+    f"GET {_TEAM_OF_ANY}/members": _READS_PEOPLE,
+    f"POST {_TEAM_OF_ANY}/members": (KEYS,),
+    f"PATCH {_TEAM_OF_ANY}/members/{{user_id}}": (KEYS,),
+    f"DELETE {_TEAM_OF_ANY}/members/{{user_id}}": (KEYS,),
+    f"GET {_TEAM_OF_ANY}/invitations": _READS_PEOPLE,
+    f"POST {_TEAM_OF_ANY}/invitations": (KEYS,),
+    f"POST {_TEAM_OF_ANY}/invitations/{{invitation_id}}/resend": (KEYS,),
+    f"DELETE {_TEAM_OF_ANY}/invitations/{{invitation_id}}": (KEYS,),
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -161,6 +186,10 @@ PEOPLE: dict[str, bool] = {
     "GET /api/usage/history": True,
     "GET /api/usage/analytics": True,
     "GET /api/limits": True,
+    "GET /api/subscription": True,
+    "POST /api/subscription/upgrade": True,
+    "POST /api/subscription/cancel": True,
+    "POST /api/subscription/reactivate": True,
     "GET /api/audit": True,
     "GET /api/keys": True,
     "POST /api/keys": True,

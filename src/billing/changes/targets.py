@@ -114,15 +114,36 @@ async def currencies_of(connection: Connection, running: Sequence[Running]) -> d
     return found
 
 
-async def _sold_in(connection: Connection, running: Running) -> list[str]:
-    """The currencies of the prices that a subscription may be paid at."""
+async def plan_of(connection: Connection, running: Running) -> Plan | None:
+    """The plan of a subscription, in its version; None when the catalogue does not have it."""
     try:
         entry = await catalog.find(connection, "plan", running.plan, running.now["plan_version"])
     except PlanNotFound:
-        return []
+        return None
     assert isinstance(entry.body, Plan)
-    prices = prices_at(entry.body, running.provider)
-    return sorted({price.currency for price in prices if _paid_as_often(price, running)})
+    return entry.body
+
+
+async def renewal_price(connection: Connection, running: Running) -> PlanPrice | None:
+    """The price at which a subscription renews, by the catalogue; None when it does not, when it renews as another
+    plan, or when several prices may be meant."""
+    if running.now["cancel_at"] is not None or running.now["next_plan"] is not None:
+        return None
+    currency = (await currencies_of(connection, [running])).get(running.id)
+    found = [price for price in await _paid_at(connection, running) if price.currency == currency]
+    return found[0] if len(found) == 1 else None
+
+
+async def _sold_in(connection: Connection, running: Running) -> list[str]:
+    """The currencies of the prices that a subscription may be paid at."""
+    return sorted({price.currency for price in await _paid_at(connection, running)})
+
+
+async def _paid_at(connection: Connection, running: Running) -> list[PlanPrice]:
+    """The prices that a subscription may be paid at."""
+    plan = await plan_of(connection, running)
+    prices = prices_at(plan, running.provider) if plan is not None else []
+    return [price for price in prices if _paid_as_often(price, running)]
 
 
 def price_of(plan: Plan, wish: PlanWish, running: Running, currency: str | None) -> PlanPrice:

@@ -35,7 +35,7 @@ from people.oidc.words import (
 from people.sign_in import letters
 from people.sign_in.throttle import note_mail
 from people.sign_in.ways_back import WayBack, mailable
-from people.sign_in.words import Origin, digest, new_token, new_user_id, token_spent
+from people.sign_in.words import Origin, check_signs_in, digest, new_token, new_user_id, token_spent
 
 SQL = queries("people", "sql/identities.sql")
 PATIENCE = timedelta(minutes=10)
@@ -85,7 +85,7 @@ class ProviderSignIn:
     ) -> CameIn | LinkMailed:
         """What comes of the answer with which the provider sends a browser back.
 
-        Raises NotVouchedFor, ProviderAway, and AccessRefused: rate_limited, public_url_required.
+        Raises NotVouchedFor, ProviderAway, and AccessRefused: rate_limited, public_url_required, user_disabled.
         """
         if cookie is None or not await self._take(answer.get("state", ""), cookie):
             raise NotVouchedFor("this browser began no such sign-in, or it is over")
@@ -140,7 +140,7 @@ class ProviderSignIn:
         an address that has a user says nothing about who that is."""
         now, user_id = self._around.clock(), new_user_id()
         identity = {"issuer": who.issuer, "subject": who.subject}
-        known = await _rows(connection, "user_of", **identity)
+        known = await _rows(connection, "user_of", **identity) or await self._named_by_product(connection, identity)
         if known or who.email is None:
             return known[0]["user_id"] if known else None
         if not await _rows(connection, "make_user", user_id=user_id, email=who.email, name=who.name, now=now):
@@ -151,6 +151,15 @@ class ProviderSignIn:
         await note(connection, now, by_user("user.registered", user_id, {"issuer": who.issuer}))
         return user_id
 
+    async def _named_by_product(self, connection: Connection, identity: dict[str, str]) -> list[dict[str, Any]]:
+        """The user whom the service of the product made, under the name that the provider says: the two are one."""
+        named = await _rows(connection, "named_by_product", **identity)
+        for row in named:
+            now, user_id = self._around.clock(), row["user_id"]
+            await connection.execute(SQL["identify"], {**identity, "user_id": user_id, "now": now})
+            await note(connection, now, by_user("user.sign_in_joined", user_id, {"issuer": identity["issuer"]}))
+        return named
+
     async def _begin_session(
         self, connection: Connection, who: Named, user_id: str | None, browser: _Browser
     ) -> CameIn:
@@ -160,8 +169,9 @@ class ProviderSignIn:
         proof = {"issuer": who.issuer, "subject": who.subject, "client": (origin.client or "")[:200] or None}
         times = {"now": now, "expires_at": now + LASTS}
         values = {"cookie": sha256, "id_token": browser.id_token, **times, **whose, **proof}
+        if user_id is not None:
+            check_signs_in(await _rows(connection, "note_sign_in", user_id=user_id, now=now))
         await connection.execute(SQL["begin_session"], values)
-        await connection.execute(SQL["note_sign_in"], {"user_id": user_id, "now": now})
         details = {"kind": "page", "network": origin.network, "issuer": who.issuer}
         if user_id is not None:
             await note(connection, now, by_user("user.signed_in", user_id, details))

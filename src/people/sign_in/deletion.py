@@ -13,8 +13,9 @@ from people.sign_in import letters
 from people.sign_in.profiles import SQL, rows
 from people.sign_in.recovery import Recovery
 from people.sign_in.sign_ins import SQL as OF_USERS
-from people.sign_in.sign_ins import Connection, Person, SignIns, Surroundings
-from people.sign_in.words import Origin, digest, new_token
+from people.sign_in.sign_ins import Connection, Person, SignIns, Surroundings, user_of
+from people.sign_in.sign_ins import rows as users
+from people.sign_in.words import Origin, User, digest, new_token
 
 AT_ONCE = 20
 """Users that one look erases at most."""
@@ -38,42 +39,65 @@ class Deletions:
 
         Raises AccessRefused: owns_a_team, and what `Recovery.confirm` raises.
         """
-        around, user, now = self._around, person.user, self._around.clock()
-        async with around.log.connection() as connection:
-            [owned] = await rows(connection, "owned_teams", user_id=user.user_id)
-        if owned["teams"]:
-            detail = "You own a team. Delete it, or make somebody else its owner."
-            raise AccessRefused("owns_a_team", detail, teams=owned["teams"])
+        user = person.user
+        await self._check_owns_nothing(user.user_id, "You own a team. Delete it, or make somebody else its owner.")
         await self._recovery.confirm(person, password, origin)
-        token, sha256 = new_token()
-        page = around.page(f"keep/{token}")
-        async with around.log.connection() as connection, connection.transaction():
+        return await self._begin(user, by_user("user.deletion_requested", user.user_id))
+
+    async def ask_for(self, user_id: str, actor: str) -> datetime:
+        """Ask for the end of a user in the name of the product. They are told by mail, and may take it back too.
+
+        Raises AccessRefused: not_found, owns_a_team.
+        """
+        async with self._around.log.connection() as connection:
+            found = await users(connection, "user", user_id=user_id)
+        if not found:
+            raise AccessRefused("not_found", "There is no such user.")
+        await self._check_owns_nothing(user_id, "The user owns a team. Delete it, or make somebody else its owner.")
+        return await self._begin(user_of(found[0]), AuditEntry("user.deletion_requested", actor, user_id, user_id))
+
+    async def _check_owns_nothing(self, user_id: str, detail: str) -> None:
+        """Raise AccessRefused: owns_a_team for who owns one."""
+        async with self._around.log.connection() as connection:
+            [owned] = await rows(connection, "owned_teams", user_id=user_id)
+        if owned["teams"]:
+            raise AccessRefused("owns_a_team", detail, teams=owned["teams"])
+
+    async def _begin(self, user: User, entry: AuditEntry) -> datetime:
+        now = self._around.clock()
+        async with self._around.log.connection() as connection, connection.transaction():
             given = {"user_id": user.user_id, "at": now + letters.DELETION}
             at: datetime = (await rows(connection, "ask_deletion", **given))[0]["deletion_at"]
-            await self._recovery.keep_token(connection, sha256, "keep", user.email, user, expires_at=at)
-            told = letters.deletion(user.email, f"keep:{sha256.hex()}", page, f"{at:%d %B %Y}")
-            await around.tell(connection, told)
-            await note(connection, now, by_user("user.deletion_requested", user.user_id))
+            if self._around.registration != "off":
+                await self._mail_way_back(connection, user, at)
+            await note(connection, now, entry)
         return at
 
-    async def take_back(self, user_id: str) -> bool:
-        """Keep a user. Returns whether they were to be deleted."""
+    async def _mail_way_back(self, connection: Connection, user: User, at: datetime) -> None:
+        token, sha256 = new_token()
+        page = self._around.page(f"keep/{token}")
+        await self._recovery.keep_token(connection, sha256, "keep", user.email, user, expires_at=at)
+        told = letters.deletion(user.email, f"keep:{sha256.hex()}", page, f"{at:%d %B %Y}")
+        await self._around.tell(connection, told)
+
+    async def take_back(self, user_id: str, actor: str | None = None) -> bool:
+        """Keep a user; `actor` says who does it, if not they themselves. Returns whether they were to be deleted."""
         async with self._around.log.connection() as connection, connection.transaction():
-            return await self._take_back(connection, user_id)
+            return await self._take_back(connection, user_id, actor or user_id)
 
     async def keep(self, token: str) -> None:
         """Keep a user, with the mailed link. Raises AccessRefused: token_spent."""
         async with self._around.log.connection() as connection, connection.transaction():
             found = await self._sign_ins.use(connection, token, "keep")
-            await self._take_back(connection, found["user_id"])
+            await self._take_back(connection, found["user_id"], found["user_id"])
 
-    async def _take_back(self, connection: Connection, user_id: str) -> bool:
+    async def _take_back(self, connection: Connection, user_id: str, actor: str) -> bool:
         now = self._around.clock()
         kept = await rows(connection, "take_back", user_id=user_id, now=now)
         if kept:
             given = {"user_id": user_id, "now": now, "purposes": ["keep"]}
             await connection.execute(OF_USERS["end_tokens"], given)
-            await note(connection, now, by_user("user.deletion_taken_back", user_id))
+            await note(connection, now, AuditEntry("user.deletion_taken_back", actor, user_id, user_id))
         return bool(kept)
 
     async def erase_due(self) -> int:

@@ -8,6 +8,7 @@ from people.sign_in.profiles import Profiles
 from people.sign_in.recovery import Recovery
 from people.sign_in.registrations import Registrations
 from people.sign_in.sign_ins import SignIns, Surroundings
+from people.sign_in.users import Users
 
 
 class People(NamedTuple):
@@ -19,6 +20,7 @@ class People(NamedTuple):
     profiles: Profiles
     deletions: Deletions
     mails: MailChoices
+    users: Users
 
     @classmethod
     def around(cls, around: Surroundings) -> "People":
@@ -26,5 +28,5 @@ class People(NamedTuple):
         sign_ins = SignIns(around)
         recovery, profiles = Recovery(around, sign_ins), Profiles(around.log, around.clock)
         deletions = Deletions(around, sign_ins, recovery)
-        mails = MailChoices(around.log, around.clock)
-        return cls(sign_ins, Registrations(around, sign_ins), recovery, profiles, deletions, mails)
+        mails, users = MailChoices(around.log, around.clock), Users(around.log, around.clock)
+        return cls(sign_ins, Registrations(around, sign_ins), recovery, profiles, deletions, mails, users)

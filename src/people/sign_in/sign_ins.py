@@ -19,7 +19,17 @@ from people.sign_in.letters import Tell
 from people.sign_in.passwords import Passwords
 from people.sign_in.throttle import note_password, withdraw
 from people.sign_in.ways_back import IsInvited
-from people.sign_in.words import Kind, Origin, OwnSession, SignedIn, User, digest, new_token, token_spent
+from people.sign_in.words import (
+    Kind,
+    Origin,
+    OwnSession,
+    SignedIn,
+    User,
+    check_signs_in,
+    digest,
+    new_token,
+    token_spent,
+)
 
 SQL = queries("people", "sql/users.sql")
 LASTS, LONGEST, RENEWED = timedelta(days=7), timedelta(days=30), timedelta(days=1)
@@ -44,7 +54,8 @@ class Surroundings:
     """Opens the account of a user id, with the credits of a new account; once, however often it is called."""
     page: Callable[[str], str]
     """The address of a page, from its path below the dashboard. Raises AccessRefused: public_url_required."""
-    registration: Literal["open", "invited"]
+    registration: Literal["open", "invited", "off"]
+    """Who may register; with `off` nobody has a password here, and no mail leads to a page of ours."""
     erase_account: Callable[[str], Awaitable[None]]
     """Makes the texts of an account unreadable for ever; once, however often it is called."""
     forget_mails: Callable[[Connection, list[str]], Awaitable[None]]
@@ -69,7 +80,7 @@ class SignIns:
         self._around = around
 
     async def with_password(self, email: str, password: str, origin: Origin, kind: Kind, mark: str = "") -> SignedIn:
-        """Raises AccessRefused: wrong_credentials, or rate_limited."""
+        """Raises AccessRefused: wrong_credentials, user_disabled, or rate_limited."""
         around, now = self._around, self._around.clock()
         async with around.log.connection() as connection:
             attempt = await note_password(connection, email, origin.network, now)
@@ -84,17 +95,17 @@ class SignIns:
         return await self.with_account(made)
 
     async def with_link(self, token: str, origin: Origin, kind: Kind, mark: str = "") -> SignedIn:
-        """Raises AccessRefused: token_spent."""
+        """Raises AccessRefused: token_spent, user_disabled."""
         async with self._around.log.connection() as connection, connection.transaction():
             user = user_of(await self.use(connection, token, "link"))
             made = await self.begin(connection, user, origin, kind, mark)
         return await self.with_account(made)
 
     async def begin(self, connection: Connection, user: User, origin: Origin, kind: Kind, mark: str) -> SignedIn:
-        """Begin a session of a user. Raises AccessRefused: unauthenticated when they were erased meanwhile."""
+        """Begin a session of a user. Raises AccessRefused: user_disabled; unauthenticated when they were erased
+        meanwhile."""
         now = self._around.clock()
-        if not await rows(connection, "note_sign_in", user_id=user.user_id, now=now):
-            raise AccessRefused("unauthenticated", "The user does not exist any more.")
+        check_signs_in(await rows(connection, "note_sign_in", user_id=user.user_id, now=now))
         token, sha256 = new_token(TOKEN if kind == "token" else mark)
         values = {"sha256": sha256, "user_id": user.user_id, "kind": kind, "now": now, "expires_at": now + LASTS}
         await connection.execute(SQL["begin_session"], {**values, "client": (origin.client or "")[:200] or None})

@@ -2,11 +2,12 @@
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from people.errors import AccessRefused
 
@@ -22,6 +23,9 @@ MAX_NAME = 100
 
 Kind = Literal["page", "token"]
 """Whether a session is a cookie of the pages, or a token of /api. Neither opens the other."""
+
+Place = tuple[datetime, str]
+"""After which entry of a list its next page begins: when that was made, and its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,15 @@ def new_token(prefix: str = "") -> tuple[str, bytes]:
 def digest(token: str) -> bytes:
     """The SHA-256 of a secret."""
     return sha256(token.encode()).digest()
+
+
+def check_signs_in(noted: Sequence[Mapping[str, Any]]) -> None:
+    """Check that the user whose sign-in was noted may sign in. Raises AccessRefused: unauthenticated for one who was
+    erased meanwhile, whose sign-in is noted nowhere, and user_disabled for one whom the product has disabled."""
+    if not noted:
+        raise AccessRefused("unauthenticated", "The user does not exist any more.")
+    if noted[0]["disabled_at"] is not None:
+        raise AccessRefused("user_disabled", "Your account is disabled. Ask whoever runs the product.")
 
 
 def token_spent() -> AccessRefused:

@@ -22,6 +22,11 @@ WHERE state_sha256 = %(state)s AND cookie_sha256 = %(cookie)s AND expires_at > %
 -- name: user_of
 SELECT user_id FROM people.identities WHERE issuer = %(issuer)s AND subject = %(subject)s;
 
+-- name: named_by_product
+-- The user whom the service of the product made with the same name: its provider is the product's too. None who is erased
+-- at the moment.
+SELECT user_id FROM people.users WHERE external_id = %(subject)s FOR NO KEY UPDATE;
+
 -- name: make_user
 -- An address that has a user already makes none, and is not theirs.
 INSERT INTO people.users (user_id, email, name, email_verified_at, created_at)
@@ -45,7 +50,8 @@ VALUES (
 );
 
 -- name: note_sign_in
-UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s;
+-- As in users.sql: this locks the user before anything of theirs.
+UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s RETURNING disabled_at;
 
 -- name: make_link
 INSERT INTO people.identity_links (sha256, issuer, subject, user_id, email, expires_at)

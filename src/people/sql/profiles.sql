@@ -115,8 +115,9 @@ SELECT export_id, asked_at, expires_at FROM people.exports
 WHERE export_id = %(export_id)s AND user_id = %(user_id)s AND expires_at > %(now)s;
 
 -- name: everything_user
-SELECT user_id, email, former_emails, name, email_verified_at, password_set_at, created_at, account_opened_at,
-       last_sign_in_at, avatar_url, zone, language, mails_off, first_steps_hidden, deletion_at
+SELECT user_id, external_id, email, former_emails, name, email_verified_at, password_set_at, created_at,
+       account_opened_at, last_sign_in_at, avatar_url, zone, language, mails_off, first_steps_hidden, disabled_at,
+       deletion_at
 FROM people.users WHERE user_id = %(user_id)s;
 
 -- name: everything_sessions

@@ -22,16 +22,29 @@ FROM people.members AS m JOIN people.teams AS t USING (team_id)
 WHERE m.user_id = %(user_id)s AND m.status = 'active' AND t.deleted_at IS NULL
 ORDER BY t.created_at, t.team_id LIMIT 1000;
 
+-- name: managed
+-- The oldest first: one, or after the last one of the page before, if there was one.
+SELECT t.team_id, t.name, t.slug, t.created_at, t.account_opened_at, t.deleting_at, o.user_id AS owner_id,
+       (SELECT count(*) FROM people.members AS m WHERE m.team_id = t.team_id) AS member_count
+FROM people.teams AS t JOIN people.members AS o ON o.team_id = t.team_id AND o.role = 'owner'
+WHERE t.deleted_at IS NULL
+  AND (%(team_id)s::text IS NULL OR t.team_id = %(team_id)s)
+  AND (%(slug)s::text IS NULL OR t.slug = %(slug)s)
+  AND (%(user_id)s::text IS NULL OR EXISTS (
+      SELECT FROM people.members AS m WHERE m.team_id = t.team_id AND m.user_id = %(user_id)s))
+  AND (%(after)s::timestamptz IS NULL OR (t.created_at, t.team_id) > (%(after)s, %(after_id)s))
+ORDER BY t.created_at, t.team_id LIMIT %(limit)s;
+
 -- name: lock_user
 -- Teams of one person are made one after the other; and whoever is erased at the moment gets none.
-SELECT user_id FROM people.users WHERE user_id = %(user_id)s FOR NO KEY UPDATE;
+SELECT user_id, email FROM people.users WHERE user_id = %(user_id)s FOR NO KEY UPDATE;
 
 -- name: owned
 SELECT count(*) AS teams FROM people.members WHERE user_id = %(user_id)s AND role = 'owner';
 
 -- name: make
 INSERT INTO people.teams (team_id, name, slug, made_by, created_at)
-VALUES (%(team_id)s, %(name)s, %(slug)s, %(user_id)s, %(now)s)
+VALUES (%(team_id)s, %(name)s, %(slug)s, %(made_by)s, %(now)s)
 ON CONFLICT (slug) WHERE deleted_at IS NULL DO NOTHING
 RETURNING team_id, name, slug, created_at, account_opened_at, deleting_at;
 
@@ -99,6 +112,10 @@ SELECT (SELECT count(*) FROM people.members WHERE team_id = %(team_id)s) AS memb
 SELECT m.user_id FROM people.members AS m JOIN people.users AS u USING (user_id)
 WHERE m.team_id = %(team_id)s AND u.email = %(email)s;
 
+-- name: withdraw_of
+-- Who is added needs no invitation.
+DELETE FROM people.invitations WHERE team_id = %(team_id)s AND email = %(email)s;
+
 -- name: forget_expired
 DELETE FROM people.invitations WHERE team_id = %(team_id)s AND expires_at <= %(now)s;
 
@@ -129,8 +146,9 @@ SELECT i.invitation_id, i.team_id, i.email, i.role, i.invited_by, i.invited_at, 
 FROM people.invitations AS i JOIN people.teams AS t USING (team_id)
 WHERE i.sha256 = %(sha256)s AND i.expires_at > %(now)s AND t.deleting_at IS NULL
   AND (NOT starts_with(i.invited_by, 'usr_') OR EXISTS (
-      SELECT FROM people.members AS m WHERE m.team_id = i.team_id AND m.user_id = i.invited_by
-        AND m.role IN ('owner', 'admin') AND m.status = 'active'));
+      SELECT FROM people.members AS m JOIN people.users AS u USING (user_id)
+      WHERE m.team_id = i.team_id AND m.user_id = i.invited_by
+        AND m.role IN ('owner', 'admin') AND m.status = 'active' AND u.disabled_at IS NULL));
 
 -- name: is_invited
 -- Whether an address has an invitation that opens: the one with a secret, or any when none is given.
@@ -138,8 +156,9 @@ SELECT EXISTS (
     SELECT FROM people.invitations AS i JOIN people.teams AS t USING (team_id)
     WHERE i.email = %(email)s AND (%(sha256)s::bytea IS NULL OR i.sha256 = %(sha256)s) AND i.expires_at > %(now)s
       AND t.deleting_at IS NULL AND (NOT starts_with(i.invited_by, 'usr_') OR EXISTS (
-          SELECT FROM people.members AS m WHERE m.team_id = i.team_id AND m.user_id = i.invited_by
-            AND m.role IN ('owner', 'admin') AND m.status = 'active'))
+          SELECT FROM people.members AS m JOIN people.users AS u USING (user_id)
+          WHERE m.team_id = i.team_id AND m.user_id = i.invited_by
+            AND m.role IN ('owner', 'admin') AND m.status = 'active' AND u.disabled_at IS NULL))
 ) AS invited;
 
 -- name: accept

@@ -66,8 +66,9 @@ INSERT INTO people.sessions
 VALUES (%(sha256)s, %(user_id)s, %(user_id)s, %(kind)s, %(client)s, %(now)s, %(now)s, %(expires_at)s, %(now)s, %(now)s);
 
 -- name: note_sign_in
--- This locks the user before anything of theirs, as their erasure does: neither waits for the other. None who is erased.
-UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s RETURNING user_id;
+-- This locks the user before anything of theirs, as their erasure does: neither waits for the other. Whoever disables them
+-- ends the session that begins now, or comes first: then none begins. None who is erased.
+UPDATE people.users SET last_sign_in_at = %(now)s WHERE user_id = %(user_id)s RETURNING disabled_at;
 
 -- name: person
 -- The open session of a token, and its user.

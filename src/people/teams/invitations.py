@@ -5,7 +5,6 @@ Whoever has the link learns what it is about, and only the user with the invited
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
 
 from ledger.store import EventLog
 from people.audit_log import AuditEntry, note
@@ -15,13 +14,13 @@ from people.sign_in.words import Origin, User, digest, new_token, token_spent
 from people.teams import letters
 from people.teams.changing import Change, Connection, change_of, rows, tell_owner
 from people.teams.roles import SQL
+from people.teams.seats import already_member, check_free
 from people.teams.words import (
     INVITED_FOR,
     Actor,
     Invitation,
     InvitedRole,
     OpenInvitation,
-    Seats,
     TeamSurroundings,
     new_id,
     not_there,
@@ -43,11 +42,11 @@ class Invitations:
     async def invite(self, actor: Actor, team_id: str, email: str, role: InvitedRole, origin: Origin) -> Invitation:
         """Mail an invitation. Raises AccessRefused: missing_role, already_member, seats_taken, rate_limited."""
         around, invitation_id, (token, sha256) = self._around, new_id("inv"), new_token()
-        page = around.page(f"invitation/{token}")
+        page, most = around.page(f"invitation/{token}"), await self._around.seats(team_id)
         async with change_of(around, team_id, actor) as change:
             change.need("admin")
             await change.execute("forget_expired")
-            await _check_free(change, email, around.seats)
+            await check_free(change, email, most)
             given = {"invitation_id": invitation_id, "sha256": sha256, "email": email, "role": role}
             expires_at = change.now + INVITED_FOR
             [made] = await change.rows("invite", **given, invited_by=actor.name, expires_at=expires_at)
@@ -107,7 +106,7 @@ class Invitations:
                 detail = "The invitation is for another address. Sign in as the user who has that one."
                 raise AccessRefused("invitation_for_another_address", detail)
             if not await rows(connection, "add_member", team_id=team_id, role=invited.role, **joins):
-                raise _already_member("active")
+                raise already_member("active")
             await self._welcome(connection, user, invited)
         return invited
 
@@ -134,21 +133,3 @@ async def is_invited(log: EventLog, clock: Callable[[], datetime], email: str, t
     async with log.connection() as connection:
         [found] = await rows(connection, "is_invited", email=email, sha256=sha256, now=clock())
     return bool(found["invited"])
-
-
-async def _check_free(change: Change, email: str, most: int) -> None:
-    """Raise AccessRefused unless there is a seat for somebody who has none."""
-    if await change.rows("member_with", email=email):
-        raise _already_member("active")
-    if any(row["email"] == email for row in await change.rows("invitations")):
-        raise _already_member("invited")
-    [taken] = await change.rows("seats")
-    seats = Seats(most, taken["members"], taken["invited"])
-    if not seats.free:
-        facts = {"max_members": seats.most, "members": seats.members, "invited": seats.invited}
-        raise AccessRefused("seats_taken", f"All {most} seats of the team are taken or promised.", **facts)
-
-
-def _already_member(status: Literal["active", "invited"]) -> AccessRefused:
-    told = "is in the team already" if status == "active" else "is invited already"
-    return AccessRefused("already_member", f"Whoever has this address {told}.", member_status=status)

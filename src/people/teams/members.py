@@ -2,6 +2,7 @@
 
 from people.teams import letters
 from people.teams.changing import Change, Row, change_of, rows, tell_owner
+from people.teams.seats import check_free
 from people.teams.words import (
     Actor,
     InvitedRole,
@@ -27,9 +28,27 @@ class Members:
 
     async def seats(self, team_id: str) -> Seats:
         """The seats of a team."""
+        most = await self._around.seats(team_id)
         async with self._around.log.connection() as connection:
             [taken] = await rows(connection, "seats", team_id=team_id, now=self._around.clock())
-            return Seats(self._around.seats, taken["members"], taken["invited"])
+            return Seats(most, taken["members"], taken["invited"])
+
+    async def add(self, actor: Actor, team_id: str, user_id: str, role: InvitedRole) -> Member:
+        """Put a user into a team, without an invitation: the service of the product does. An open one of theirs ends.
+
+        Raises AccessRefused: missing_role, already_member, seats_taken.
+        """
+        most = await self._around.seats(team_id)
+        async with change_of(self._around, team_id, actor) as change:
+            change.need("owner")
+            found = await change.rows("lock_user", user_id=user_id)
+            if not found:
+                raise not_there("user")
+            await change.execute("withdraw_of", email=found[0]["email"])
+            await check_free(change, found[0]["email"], most)
+            await change.execute("add_member", user_id=user_id, role=role)
+            await change.note("member.added", user_id, role=role)
+            return Member(**await _member(change, user_id))
 
     async def change(
         self, actor: Actor, team_id: str, user_id: str, role: InvitedRole | None, status: Status | None
@@ -72,9 +91,15 @@ async def _manageable(change: Change, user_id: str, *, leaves: bool = False) -> 
     """The member whom the actor may change. Raises AccessRefused."""
     if not leaves:
         change.need("admin")
+    found = await _member(change, user_id)
+    if found["role"] == "owner":
+        raise last_owner()
+    return found
+
+
+async def _member(change: Change, user_id: str) -> Row:
+    """A member. Raises AccessRefused: not_found."""
     found = next((row for row in await change.rows("members") if row["user_id"] == user_id), None)
     if found is None:
         raise not_there("member")
-    if found["role"] == "owner":
-        raise last_owner()
     return found

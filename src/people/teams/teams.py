@@ -4,10 +4,21 @@ from psycopg.errors import UniqueViolation
 
 from people.audit_log import AuditEntry, note
 from people.errors import AccessRefused
-from people.sign_in.words import digest
+from people.sign_in.words import Place, digest
 from people.teams.changing import Change, change_of, rows
 from people.teams.roles import SQL, Role, role_of
-from people.teams.words import MOST_TEAMS, Actor, OwnTeam, Team, TeamSurroundings, last_owner, new_id, not_there
+from people.teams.words import (
+    MOST_TEAMS,
+    Actor,
+    ManagedTeam,
+    OwnTeam,
+    Team,
+    TeamFilters,
+    TeamSurroundings,
+    last_owner,
+    new_id,
+    not_there,
+)
 
 
 class Teams:
@@ -33,21 +44,43 @@ class Teams:
             found = await rows(connection, "team", team_id=team_id)
         return await self._with_account(Team(**found[0])) if found else None
 
-    async def make(self, user_id: str, name: str, slug: str) -> Team:
-        """Make a team that a person owns. Raises AccessRefused: slug_taken, teams_limit_exceeded."""
+    async def page(self, filters: TeamFilters, after: Place | None, limit: int) -> list[ManagedTeam]:
+        """Teams of anybody, the oldest first, at most `limit`."""
+        since, team_id = after or (None, None)
+        given = {**filters._asdict(), "after": since, "after_id": team_id, "limit": limit, "team_id": None}
+        async with self._around.log.connection() as connection:
+            return [ManagedTeam(**row) for row in await rows(connection, "managed", **given)]
+
+    async def managed(self, team_id: str) -> ManagedTeam:
+        """One team of anybody."""
+        given = {**TeamFilters()._asdict(), "after": None, "after_id": None, "limit": 1, "team_id": team_id}
+        async with self._around.log.connection() as connection:
+            found = await rows(connection, "managed", **given)
+        if not found:
+            raise not_there("team")
+        team = ManagedTeam(**found[0])
+        await self._with_account(team)
+        return team
+
+    async def make(self, user_id: str, name: str, slug: str, by: str | None = None) -> Team:
+        """Make a team that a person owns; `by` somebody else, if the actor is not the person.
+
+        Raises AccessRefused: not_found for an owner who is none, slug_taken, teams_limit_exceeded.
+        """
         around, now, team_id = self._around, self._around.clock(), new_id("team")
         async with around.log.connection() as connection, connection.transaction():
-            await connection.execute(SQL["lock_user"], {"user_id": user_id})
+            if not await rows(connection, "lock_user", user_id=user_id):
+                raise not_there("user")
             [owned] = await rows(connection, "owned", user_id=user_id)
             if owned["teams"] >= MOST_TEAMS:
                 detail = f"A person owns at most {MOST_TEAMS} teams."
                 raise AccessRefused("teams_limit_exceeded", detail, limit=MOST_TEAMS)
             given = {"team_id": team_id, "user_id": user_id, "now": now}
-            made = await rows(connection, "make", name=name, slug=slug, **given)
+            made = await rows(connection, "make", name=name, slug=slug, made_by=by or user_id, **given)
             if not made:
                 raise _slug_taken(slug)
             await connection.execute(SQL["add_member"], {**given, "role": "owner"})
-            await note(connection, now, AuditEntry("team.created", user_id, team_id, team_id))
+            await note(connection, now, AuditEntry("team.created", by or user_id, team_id, team_id))
         return await self._with_account(Team(**made[0]))
 
     async def _with_account(self, team: Team) -> Team:

@@ -23,10 +23,10 @@ INVITED_FOR = timedelta(days=7)
 
 
 class Actor(NamedTuple):
-    """Who changes a team: a person, or an operator, who may do what its owner may do."""
+    """Who changes a team: a person; or an operator, or a service of the product, who may do what its owner may do."""
 
     name: str
-    """For the audit log: the id of a user, or `operator:` and the prefix of a key."""
+    """For the audit log: the id of a user, `operator:` and the prefix of a key, or `key:` and the id of one."""
     user_id: str | None
 
 
@@ -48,6 +48,21 @@ class OwnTeam(Team):
 
     role: Role
     member_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedTeam(Team):
+    """A team, as the service of a product sees it."""
+
+    owner_id: str
+    member_count: int
+
+
+class TeamFilters(NamedTuple):
+    """Which teams are listed: those that a person is in, or the one with a slug. None lets all through."""
+
+    user_id: str | None = None
+    slug: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +124,8 @@ class TeamSurroundings:
     hand_over: Callable[[str, str], Awaitable[None]]
     """Moves the credits of a team's account to the account of a user, and closes it; once, however often it is called.
     Raises what says that it cannot be done."""
-    seats: int
-    """People in a team, with those who are invited."""
+    seats: Callable[[str], Awaitable[int]]
+    """How many people a team may have, with those who are invited."""
     own_page: Callable[[str], str]
     """The address of one of our own pages, also where `page` is about those of a product."""
 

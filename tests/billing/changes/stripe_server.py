@@ -37,9 +37,9 @@ class StripeServer:
             "CREDIT_LEDGER_STRIPE_WEBHOOK_SECRET": SECRETS["stripe"],
         }
 
-    def subscribe(self, service: Service, number: int) -> str:
-        """A new account that has been on the plan Lite for ten days."""
-        account = service.open_account(permanent=0)
+    def subscribe(self, service: Service, number: int, account: str | None = None) -> str:
+        """A new account, or one without credits of a subscription, that has been on the plan Lite for ten days."""
+        account = account or service.open_account(permanent=0)
         begun = datetime.now(UTC).replace(microsecond=0) - timedelta(days=10, minutes=1)
         life = Kept(PRICES["stripe"], begun)
         life.subscribe()
@@ -52,7 +52,9 @@ class StripeServer:
             assert service.client.post("/v1/webhooks/stripe", content=told.body, headers=headers).status_code == 200
         _Subscription(self, life, customer, events)
         eventually(lambda: now_of(service, account) is not None, 30)
-        eventually(lambda: service.get(f"/v1/accounts/{account}/balance").json()["available"] == PLANS["lite"], 30)
+        eventually(
+            lambda: service.get(f"/v1/accounts/{account}/balance").json()["subscription_credits"] == PLANS["lite"], 30
+        )
         return account
 
 
@@ -135,7 +137,7 @@ def sell(service: Service) -> None:
         product = {"lite": PRICES["stripe"].plan, "pro": PRICES["stripe"].better_plan}[plan]
         price = {"price": "monthly", "amount_minor": 1_000 * (1 + 4 * rank), "currency": "EUR"}
         prices = [{**price, "products": {"stripe": product}, "interval": {"months": 1}}]
-        body = {"name": plan.title(), "credits": credits, "rank": rank, "prices": prices}
+        body = {"name": plan.title(), "credits": credits, "rank": rank, "prices": prices, "features": ["All models"]}
         assert service.client.put(f"/v1/plans/{plan}", json=body).status_code == 201
 
 

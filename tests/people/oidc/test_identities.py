@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from people.errors import AccessRefused
 from people.oidc.words import CameIn, ClaimIs, LinkMailed, NotVouchedFor, ProviderOperator, Wish
 from people.sessions import Session, Sessions
 from people.sign_in.passwords import Passwords
+from people.sign_in.users import NewUser, UserChanges
 from people.sign_in.ways_back import HOME, WayBack
 from tests.conftest import Clock
 from tests.people.letters import HERE, PASSWORD, Town
@@ -73,6 +75,19 @@ async def test_an_address_never_links_by_itself(product: Product, clock: Clock) 
     assert done == ["user.registered", "user.signed_in", "user.sign_in_joined"]
     joined = await session(product, await product.sign_in(sub="ada-there"))
     assert (joined.user_id, joined.account_id) == (ada.user.user_id, "ada-there")
+
+
+async def test_whom_the_product_made_under_a_name_comes_in_as_that_user(product: Product, clock: Clock) -> None:
+    """With whatever address: the product says the name here and there. Who is disabled does not come in."""
+    users = Town(product.ledger, clock, Passwords()).people.users
+    made = (await users.make("key:01234567", NewUser(ADA, "Ada", "auth0|ada"))).user
+    found = await session(product, await product.sign_in(sub="auth0|ada", email="new@example.com", email_verified=True))
+    assert (found.user_id, found.account_id) == (made.user_id, "auth0|ada")
+    await users.change("key:01234567", made.user_id, UserChanges(external_id="another"))
+    assert (await session(product, await product.sign_in(sub="auth0|ada"))).user_id == made.user_id
+    await users.change("key:01234567", made.user_id, UserChanges(status="disabled"))
+    with pytest.raises(AccessRefused, match="disabled"):
+        await product.sign_in(sub="auth0|ada")
 
 
 async def test_a_change_of_the_address_ends_a_link(product: Product, clock: Clock) -> None:

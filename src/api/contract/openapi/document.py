@@ -22,12 +22,14 @@ from api.contract.people.bodies import PEOPLE_BODIES
 from api.contract.people.keys import KEY_BODIES
 from api.contract.people.own_routes import OWN_OF_PEOPLE
 from api.contract.people.portal_bodies import PortalSessionBody
+from api.contract.people.service_bodies import SERVICE_BODIES
+from api.contract.people.subscription import ChosenTierBody
 from api.contract.people.team_bodies import TEAM_BODIES
 from api.contract.scopes import MEANINGS, PEOPLE, ROUTES, Scopes, route_name
 from billing.plans import Package, Plan
 
 _BODIES = (PortalSessionBody, Plan, Package, CheckoutBody, MatchBody, DismissBody, PriceBookBody, EstimateBody)
-_OF_PEOPLE = (*PEOPLE_BODIES, *KEY_BODIES, *TEAM_BODIES, *TEAM_LIMIT_BODIES)
+_OF_PEOPLE = (*PEOPLE_BODIES, *KEY_BODIES, *TEAM_BODIES, *TEAM_LIMIT_BODIES, *SERVICE_BODIES, ChosenTierBody)
 _CHANGES = (UpgradeBody, DowngradeBody, CancelBody, ReactivateBody, PortalBody)
 _INFO = {
     "title": "Credit ledger",

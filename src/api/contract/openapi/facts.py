@@ -120,6 +120,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "payment_due": {**_SUBSCRIPTION, "checkout_id?": str},
     "missing_role": {"role": str},
     "slug_taken": {"slug": str},
+    "user_exists": {"field": str, "user_id?": str},
     "already_member": {"member_status": str},
     "seats_taken": {"max_members": int, "members": int, "invited": int},
     "owns_a_team": {"teams": int},

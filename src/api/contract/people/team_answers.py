@@ -7,6 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import Answer, AsOf
+from api.contract.people.usage import UsageCounts
 from people.teams.roles import Role
 from people.teams.words import Invitation, InvitedRole, Member, OwnTeam, Seats, Status
 
@@ -102,7 +103,7 @@ class OpenInvitationAnswer(Answer):
     expires_at: datetime
 
 
-class MemberUsage(TypedDict):
+class MemberUsage(UsageCounts):
     """What one member used."""
 
     user_id: Annotated[str | None, Field(description="null: usage that names no member")]
@@ -120,7 +121,8 @@ class TeamUsageAnswer(AsOf):
     start: datetime
     end: datetime
     total_credits: int
-    total_usage: Annotated[dict[str, int], Field(description="the quantity of each metric that usage named")]
+    total_usage: UsageCounts
+    usage: Annotated[dict[str, int], Field(description="the quantity of each metric that usage named")]
     member_breakdown: Annotated[list[MemberUsage], Field(description="whoever used most first")]
     truncated: Annotated[bool, Field(description="whether smaller groups are left out: there are too many")]
 

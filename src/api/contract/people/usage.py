@@ -32,6 +32,16 @@ class UsageCounts(TypedDict):
     deployments: int
 
 
+def usage_counts(quantities: Mapping[str, int]) -> UsageCounts:
+    """The counts of some metrics, by the names that usage has for them."""
+    return {
+        "rag_queries": quantities.get(METRICS["rag_queries"], 0),
+        "agent_executions": quantities.get(METRICS["agent_executions"], 0),
+        "files_indexed": quantities.get(METRICS["files_indexed"], 0),
+        "deployments": quantities.get(METRICS["deployments"], 0),
+    }
+
+
 class DayCounts(UsageCounts):
     """The same of one local day, with the credits that all usage of it took."""
 

@@ -1,1 +1,1 @@
-"""The copy of everything about a person, which they take away."""
+"""What is a person's own: the copy of everything about them, and the subscription of their account."""

@@ -80,7 +80,7 @@ async def resend(request: Request) -> JsonAnswer[MessageAnswer]:
 
 @router.post(
     "/api/auth/login",
-    responses=PROBLEMS | problems(401),
+    responses=PROBLEMS | problems(401, 403),
     summary="Sign in with a password",
     openapi_extra=body_schema(LoginBody),
 )
@@ -117,7 +117,7 @@ async def ask_link(request: Request) -> JsonAnswer[MessageAnswer]:
 
 @router.post(
     "/api/auth/link/confirm",
-    responses=PROBLEMS | problems(410),
+    responses=PROBLEMS | problems(403, 410),
     summary="Sign in with a mailed link",
     openapi_extra=body_schema(TokenBody),
 )

@@ -16,8 +16,13 @@ async def ask_deletion(request: Request, person: Person, password: str | None) -
 
     Raises Problem: has_a_subscription; and AccessRefused, as `Deletions.ask` does.
     """
-    active = await active_subscription(request, person.user.user_id)
-    if active is not None and active["cancel_at"] is None:
-        detail = "Your subscription renews, and its provider would go on charging you. Cancel it first."
-        raise Problem("has_a_subscription", detail, subscription_id=active["subscription_id"])
+    await check_no_subscription(request, person.user.user_id)
     return await people_of(request).deletions.ask(person, password, origin_of(request))
+
+
+async def check_no_subscription(request: Request, user_id: str) -> None:
+    """Raise Problem: has_a_subscription while a provider would go on charging a user."""
+    active = await active_subscription(request, user_id)
+    if active is not None and active["cancel_at"] is None:
+        detail = "The subscription renews, and its provider would go on charging. Cancel it first."
+        raise Problem("has_a_subscription", detail, subscription_id=active["subscription_id"])

@@ -19,6 +19,7 @@ from api.contract.people.usage import (
     UsageAnalyticsAnswer,
     UsageCounts,
     UsageHistoryAnswer,
+    usage_counts,
 )
 from api.http.json_answer import JsonAnswer
 from api.http.people.analytics import performance_of, productivity_of
@@ -30,10 +31,12 @@ from api.http.queries.query import PROBLEMS, Day, Parameters, Zone, now_of, prob
 from api.http.queries.reads import reads_of
 from api.http.queries.totals import usage_of
 from ledger.domain.errors import AccountNotFound
+from projections.models.days import FIRST_DATE
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
-_ASKING = problems(401, 403, 404, 422, 500, 503)
+_ASKING = problems(401, 403, 404, 422, 429, 500, 503)
 _MOST_METRICS = 1_000
+_DAYS = 30
 _SECOND = timedelta(seconds=1)
 
 
@@ -46,8 +49,9 @@ class _Current(_Zoned):
 
 
 class _History(_Zoned):
-    start_date: Day
-    end_date: Day
+    days: int = Field(_DAYS, ge=1, le=MAX_DAYS, description="how many days, where `start_date` is absent")
+    start_date: Day | None = None
+    end_date: Day | None = Field(None, description="default: today")
     metric_type: str | None = Field(
         None, pattern=f"^({'|'.join([*METRICS, *METRICS.values()])})$", description="only this count; the others are 0"
     )
@@ -86,11 +90,13 @@ async def current_usage(request: Request, query: Annotated[_Current, Query()]) -
 async def usage_history(request: Request, query: Annotated[_History, Query()]) -> JsonAnswer[UsageHistoryAnswer]:
     """A row for each local day, with those on which nothing was used."""
     zone = await _zone(request, query.tz)
-    asked = await _used(request, Period(query.start_date, query.end_date, zone))
+    end = query.end_date or now_of(request).astimezone(zone).date()
+    start = query.start_date or max(end - timedelta(days=query.days - 1), FIRST_DATE)
+    asked = await _used(request, Period(start, end, zone))
     days = _days(asked, query.metric_type)
     answer: UsageHistoryAnswer = {
-        "start_date": query.start_date,
-        "end_date": query.end_date,
+        "start_date": start,
+        "end_date": end,
         "tz": zone.key,
         "data": days,
         "totals": _sum(days),
@@ -166,18 +172,9 @@ def _days(asked: _Asked, only: str | None) -> list[DayCounts]:
 
 
 def _counts(groups: Sequence[MeasuredGroup], only: str | None) -> UsageCounts:
-    quantities = {group.get("metric"): group["quantity"] for group in groups}
-
-    def count(name: str) -> int:
-        metric = METRICS[name]
-        return quantities.get(metric, 0) if only in {None, name, metric} else 0
-
-    return {
-        "rag_queries": count("rag_queries"),
-        "agent_executions": count("agent_executions"),
-        "files_indexed": count("files_indexed"),
-        "deployments": count("deployments"),
-    }
+    wanted = METRICS.get(only, only) if only is not None else None
+    named = {metric: group["quantity"] for group in groups if (metric := group.get("metric")) is not None}
+    return usage_counts({metric: count for metric, count in named.items() if wanted in {None, metric}})
 
 
 def _sum(days: Sequence[DayCounts]) -> UsageCounts:

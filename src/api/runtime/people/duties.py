@@ -14,7 +14,7 @@ from api.runtime.settings import Settings
 from ledger.service import Ledger
 from people.errors import AccessRefused
 from people.keys.ending import EndingKeys
-from people.sign_in.people import People
+from people.users_and_teams import Directory
 
 INTERVAL = 3_600.0
 """Seconds between two looks for keys that are about to end."""
@@ -22,11 +22,12 @@ _log = logging.getLogger("credit_ledger.people")
 
 
 def duties_for(
-    settings: Settings, ledger: Ledger, people: People | None
+    settings: Settings, ledger: Ledger, directory: Directory
 ) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """What a process does for people, by the names under which restarts are counted."""
     keys = EndingKeys(ledger.log, ledger.clock, telling(ledger), page_in(settings), own_page_in(settings))
-    return {"erasing": Erasing(people).run, "ending_keys": lambda: _tell(None if people is None else keys)}
+    erasing, told = Erasing(directory.deletions), keys if directory.signs_in else None
+    return {"erasing": erasing.run, "ending_keys": lambda: _tell(told)}
 
 
 async def _tell(keys: EndingKeys | None) -> None:

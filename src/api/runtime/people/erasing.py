@@ -12,7 +12,6 @@ from ledger.domain.commands import EraseTexts
 from ledger.service import Ledger
 from ledger.store import Metadata, fingerprint
 from people.sign_in.deletion import AT_ONCE, Deletions
-from people.sign_in.people import People
 
 INTERVAL = 60.0
 """Seconds between two looks for people whose time has come."""
@@ -30,21 +29,20 @@ async def erase_account(ledger: Ledger, account_id: str) -> None:
 
 
 class Erasing:
-    """Erases those who asked for it, when their seven days are over."""
+    """Erases those for whom it was asked, when their seven days are over."""
 
-    def __init__(self, people: People | None) -> None:
-        self._deletions: Deletions | None = people and people.deletions
+    def __init__(self, deletions: Deletions) -> None:
+        self._deletions = deletions
 
     async def run(self) -> None:
         """Look every minute until cancelled. Every process looks: the first one erases."""
         while True:
-            if self._deletions is not None:
-                await self._look(self._deletions)
+            await self._look()
             await asyncio.sleep(INTERVAL)
 
-    async def _look(self, deletions: Deletions) -> None:
+    async def _look(self) -> None:
         try:
-            while await deletions.erase_due() == AT_ONCE:
+            while await self._deletions.erase_due() == AT_ONCE:
                 pass
         except (psycopg.Error, Unavailable, Overloaded) as error:
             _log.warning("people could not be erased yet: %s", str(error).strip() or type(error).__name__)

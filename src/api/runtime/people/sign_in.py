@@ -25,21 +25,23 @@ def registration_of(settings: Settings) -> Registration:
     return "open" if settings.database_url is None and is_loopback(settings.host) else "off"
 
 
-def people_here(settings: Settings, ledger: Ledger) -> People | None:
-    """The people of this service; None when nobody signs in here."""
-    registration = registration_of(settings)
-    if registration == "off":
-        return None
-
-    async def open_account(user_id: str) -> None:
-        key = f"open:{user_id}"
-        command = OpenAccount(user_id, settings.signup_credits)
-        await ledger.execute(Submission(command, Metadata("people", "open", key, key), fingerprint([key])))
-
-    tell, page = telling(ledger), page_in(settings)
-    parts = Passwords(), tell, open_account, page, registration, partial(erase_account, ledger), forget_recipients
+def all_people(settings: Settings, ledger: Ledger) -> People:
+    """The people of this service, whether or not they sign in here."""
+    open_account = partial(open_account_of, settings, ledger)
+    erase, registration = partial(erase_account, ledger), registration_of(settings)
+    parts = Passwords(), telling(ledger), open_account, page_in(settings), registration, erase, forget_recipients
     invited = partial(is_invited, ledger.log, ledger.clock)
     return People.around(Surroundings(ledger.log, ledger.clock, *parts, invited))
+
+
+async def open_account_of(settings: Settings, ledger: Ledger, user_id: str) -> None:
+    """Open the account of a user, with the credits of a new one; once, however often it is called.
+
+    Raises Overloaded and Unavailable.
+    """
+    key = f"open:{user_id}"
+    command = OpenAccount(user_id, settings.signup_credits)
+    await ledger.execute(Submission(command, Metadata("people", "open", key, key), fingerprint([key])))
 
 
 def who_signs_in(settings: Settings) -> str:

@@ -1,8 +1,11 @@
 """Teams in a process of the service: their accounts, which open without credits, and what becomes of the credits when a
 team is deleted."""
 
+from functools import partial
+
+from api.http.people.teams.limits import TEAM
 from api.runtime.people.hosts import own_page_in, page_in, telling
-from api.runtime.people.sign_in import registration_of
+from api.runtime.people.sign_in import open_account_of
 from api.runtime.settings import Settings
 from ledger.commit.submission import Submission
 from ledger.domain.commands import MergeAccount, OpenAccount
@@ -15,13 +18,13 @@ from people.errors import AccessRefused
 from people.teams.people_in_teams import PeopleInTeams
 from people.teams.words import TeamSurroundings
 
+SEATS = "seats"
+"""The unit of a limit that says how many people a team may have. No usage counts against it."""
 _WHY = "The team was deleted."
 
 
-def teams_here(settings: Settings, ledger: Ledger) -> PeopleInTeams | None:
-    """The teams of this service; None when nobody signs in here."""
-    if registration_of(settings) == "off":
-        return None
+def all_teams(settings: Settings, ledger: Ledger) -> PeopleInTeams:
+    """The teams of this service, whether or not their people sign in here."""
 
     async def open_account(team_id: str) -> None:
         key = f"open:{team_id}"
@@ -30,6 +33,7 @@ def teams_here(settings: Settings, ledger: Ledger) -> PeopleInTeams | None:
         )
 
     async def hand_over(team_id: str, user_id: str) -> None:
+        await open_account_of(settings, ledger, user_id)  # whom the product made may have none yet
         await merge_into(ledger, team_id, user_id)
 
     return PeopleInTeams.around(
@@ -40,10 +44,19 @@ def teams_here(settings: Settings, ledger: Ledger) -> PeopleInTeams | None:
             page_in(settings),
             open_account,
             hand_over,
-            settings.seats,
+            partial(seats_of, ledger, settings.seats),
             own_page_in(settings),
         )
     )
+
+
+async def seats_of(ledger: Ledger, default: int, team_id: str) -> int:
+    """How many people a team may have: what its plan or an operator says with a limit in the unit `seats`, the tightest
+    of several; or else the setting. Raises Overloaded, Unavailable and psycopg.Error."""
+    found = await ledger.account_at(team_id)
+    limits = found.account.limits if found is not None else None
+    said = [one.amount for one in (limits.limits if limits else ()) if one.unit == SEATS and one.source != TEAM]
+    return min(said, default=default)
 
 
 async def merge_into(ledger: Ledger, team_id: str, user_id: str) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from api.contract.answers.totals import MeasuredGroup
 from api.contract.people.team_answers import MemberUsage, TeamUsageAnswer
+from api.contract.people.usage import usage_counts
 from api.http.json_answer import JsonAnswer
 from api.http.people.person_route import PersonRoute
 from api.http.people.teams.team_route import TeamId, role_in, teams_of
@@ -23,14 +24,16 @@ _MOST_GROUPS = 1_000
 """Members times metrics."""
 
 
-class _TeamUsage(Visible):
+class UsageOfTeam(Visible):
+    """The parameters of the usage of a team."""
+
     period: Span = "month"
     tz: Zone = "UTC"
 
 
 @router.get("/api/teams/{team_id}/usage", responses=PROBLEMS, summary="What a team used, and who used it")
 async def usage(
-    request: Request, team_id: TeamId, query: Annotated[_TeamUsage, Query()]
+    request: Request, team_id: TeamId, query: Annotated[UsageOfTeam, Query()]
 ) -> JsonAnswer[TeamUsageAnswer]:
     """Of this local day, week or month until now. For admins and the owner."""
     await role_in(request, team_id, "admin")
@@ -60,6 +63,7 @@ async def team_usage_of(
     found = await usage_of(reads, team_id, period, "total", ("member", "metric"), _MOST_GROUPS, min_position)
     [bucket] = found["buckets"]
     groups = bucket["groups"]
+    metrics = _by_metric(groups)
     names = {member.user_id: member.name for member in members}
     users = dict.fromkeys([*names, *(group.get("member") for group in groups if "other" not in group)])
     breakdown = [_of_member(user, names, groups) for user in users]
@@ -72,7 +76,8 @@ async def team_usage_of(
         "start": bucket["start"],
         "end": bucket["end"],
         "total_credits": found["totals"]["credits"],
-        "total_usage": _by_metric(groups),
+        "total_usage": usage_counts(metrics),
+        "usage": metrics,
         "member_breakdown": breakdown,
         "truncated": found["truncated"],
     }
@@ -80,12 +85,14 @@ async def team_usage_of(
 
 def _of_member(user: str | None, names: dict[str, str], groups: list[MeasuredGroup]) -> MemberUsage:
     own = [group for group in groups if "other" not in group and group["member"] == user]
+    metrics = _by_metric(own)
     return {
+        **usage_counts(metrics),
         "user_id": user,
         "name": names.get(user) if user is not None else None,
         "credits": sum(group["credits"] for group in own),
         "count": sum(group["count"] for group in own),
-        "usage": _by_metric(own),
+        "usage": metrics,
     }
 
 
