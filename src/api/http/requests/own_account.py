@@ -58,7 +58,7 @@ def in_own_name(key: ApiKey, body: BodyT) -> BodyT:
 @lru_cache(maxsize=_KEYS_KEPT)
 def _own_usage(key_id: str, member: str | None) -> UsageBody:
     """The usage of what a key spends, where nothing else is said."""
-    return UsageBody(key=key_id) if member is None else UsageBody(key=key_id, member=member)
+    return UsageBody.model_validate({"key": key_id} if member is None else {"key": key_id, "member": member})
 
 
 def _checked(usage: UsageBody | MeteredUsageBody, own: UsageBody) -> UsageBody | MeteredUsageBody:
