@@ -161,7 +161,7 @@ def test_a_key_of_an_account_uses_the_routes_of_its_table_alone(club: Club) -> N
     values = {"operation": "deduct", "key": "stage", "hold_id": "hld_5", "deduction_id": "ded_4", "grant_id": "grt_3"}
     values |= dict.fromkeys(("payment_id", "transfer_id", "limit_id", "subscription_id", "plan_id"), "x")
     values |= dict.fromkeys(("package_id", "checkout_id", "webhook_id", "name", "month"), "x")
-    values |= {"version": "1", "key_id": "00000000"}
+    values |= {"version": "1", "key_id": "00000000", "user_id": "usr_1", "team_id": "team_1", "invitation_id": "inv_1"}
     for name, scopes in ROUTES.items():
         method, path = name.split()
         if not scopes:
