@@ -1,7 +1,8 @@
 """Prices against a second model of them, in fractions: exact, rounded once, from the most specific rate."""
 
 from fractions import Fraction
-from itertools import permutations, product
+from itertools import combinations, permutations, product
+from time import process_time
 
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,23 @@ def test_two_rates_that_nothing_tells_apart_are_refused(pair: list[Rate]) -> Non
             check_rates(some)
 
 
+@given(st.lists(rates(), max_size=8))
+def test_a_book_is_refused_for_two_of_its_rates(some: list[Rate]) -> None:
+    """Exactly when it would be with these two alone, which are named."""
+    pairs = [(one, other) for one, other in combinations(range(len(some)), 2) if _refused([some[one], some[other]])]
+    found = _refused(some)
+    assert found in pairs if pairs else found is None
+
+
+def _refused(some: list[Rate]) -> tuple[int, int] | None:
+    """The places of two rates that cannot be in one book; None if it is accepted."""
+    try:
+        check_rates(some)
+    except AmbiguousRates as problem:
+        return problem.places
+    return None
+
+
 def test_globs_overlap_where_a_text_exists() -> None:
     letters = ["".join(word) for size in range(5) for word in product("ab", repeat=size)]
     globs = ["".join(word) for size in range(1, 4) for word in product("ab*", repeat=size)]
@@ -82,13 +100,21 @@ def test_globs_overlap_where_a_text_exists() -> None:
         assert matches(glob, text) == fraction_model.fits(glob, text), (glob, text)
 
 
-def test_a_book_of_long_globs_is_compared_at_once() -> None:
-    """Globs of many pieces that differ at their ends alone: an operator's file must not keep a process busy."""
-    pieces = "*a" * 60
-    some = [Rate("*", f"{pieces}*{number:04}", "*", (Flat(exact("1")),)) for number in range(1_000)]
-    check_rates(some)
-    with pytest.raises(AmbiguousRates):
-        check_rates([*some, Rate("*", f"b{pieces}*{1:03}", "*", (Flat(exact("1")),))])
+def test_a_large_book_of_equally_specific_rates_is_compared_at_once() -> None:
+    """Thousands of globs that differ at one end alone: an operator's file must not keep a process busy."""
+    pieces, count = "*a" * 40, 4_000
+    for first, last in (("", "{:04}"), ("{:04}", "")):
+        some = [
+            Rate("*", f"{first.format(number)}{pieces}*{last.format(number)}", "*", (Flat(exact("1")),))
+            for number in range(count)
+        ]
+        began = process_time()
+        check_rates(some)
+        assert process_time() - began < 2, "all pairs are compared"
+        meets = Rate("*", f"{first.format(7)}{pieces}*{last.format(7)}".replace("*a", "*b", 1), "*", some[0].charges)
+        with pytest.raises(AmbiguousRates) as raised:
+            check_rates([*some, meets])
+        assert raised.value.places == (7, count)
 
 
 def test_the_metric_goes_before_the_model_and_the_model_before_the_provider() -> None:

@@ -1,11 +1,14 @@
 """A price book: its rates, sorted so that the first one that matches is the most specific."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, groupby
+from itertools import groupby
+from typing import NamedTuple
 
 from ledger.domain.pricing.charging import Prepared
+from ledger.domain.pricing.globs import agree, ends
 from ledger.domain.pricing.rates import Rate
 from ledger.domain.usage import Usage
 
@@ -67,6 +70,53 @@ def check_rates(rates: Sequence[Rate]) -> None:
         return rate.specificity, *("" if "*" in glob else glob for glob in rate.fits)
 
     for _, places in groupby(sorted(range(len(rates)), key=key), key):
-        for one, other in combinations(sorted(places), 2):
-            if rates[one].overlaps(rates[other]):
-                raise AmbiguousRates(one, other)
+        alike = sorted(places)
+        meeting = _meeting([_ends(rates[place]) for place in alike])
+        if meeting is not None:
+            first, second = sorted(alike[place] for place in meeting)
+            raise AmbiguousRates(first, second)
+
+
+def _ends(rate: Rate) -> tuple[str, ...]:
+    return tuple(end for glob in rate.fits for end in ends(glob))
+
+
+def _meeting(alike: Sequence[tuple[str, ...]]) -> tuple[int, int] | None:
+    """The places of two rates all of whose ends agree; None if there are none. A file of thousands of rates must not
+    keep a process busy, so only those are compared that agree at the end at which the fewest do."""
+    orders = [_Order.at(end, alike) for end in range(len(alike[0]))]
+    for one, other in min(orders, key=lambda order: order.count).pairs():
+        if all(map(agree, alike[one], alike[other])):
+            return one, other
+    return None
+
+
+class _Order(NamedTuple):
+    """The places of rates in the order of one of their ends. Behind each come those that begin with its end, up to the
+    one in `until`."""
+
+    places: list[int]
+    until: list[int]
+
+    @classmethod
+    def at(cls, end: int, alike: Sequence[tuple[str, ...]]) -> "_Order":
+        """The order of one end."""
+        places = sorted(range(len(alike)), key=lambda place: alike[place][end])
+        texts = [alike[place][end] for place in places]
+        return cls(places, [_until(texts, first) for first in range(len(texts))])
+
+    @property
+    def count(self) -> int:
+        """How many pairs agree."""
+        return sum(self.until) - len(self.until) * (len(self.until) + 1) // 2
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Those pairs."""
+        for first, place in enumerate(self.places):
+            for other in self.places[first + 1 : self.until[first]]:
+                yield place, other
+
+
+def _until(texts: Sequence[str], first: int) -> int:
+    text = texts[first]
+    return bisect_left(texts, True, lo=first, key=lambda other: not other.startswith(text))

@@ -38,7 +38,14 @@ def overlap(one: str, other: str) -> bool:
     """
     if "*" not in one or "*" not in other:
         return matches(one, other) if "*" not in other else matches(other, one)
-    begin, begins = one.partition("*")[0], other.partition("*")[0]
-    end, ends = one.rpartition("*")[2], other.rpartition("*")[2]
-    agree = begin.startswith(begins) or begins.startswith(begin)
-    return agree and (end.endswith(ends) or ends.endswith(end))
+    return all(map(agree, ends(one), ends(other)))
+
+
+def ends(glob: str) -> tuple[str, str]:
+    """The text before the first `*` of a glob, and the one after its last `*`, backwards; for a text it is the text."""
+    return glob.partition("*")[0], glob.rpartition("*")[2][::-1]
+
+
+def agree(one: str, other: str) -> bool:
+    """Whether one of two texts begins with the other."""
+    return one.startswith(other) or other.startswith(one)
