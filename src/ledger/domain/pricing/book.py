@@ -85,7 +85,7 @@ def _meeting(alike: Sequence[tuple[str, ...]]) -> tuple[int, int] | None:
     """The places of two rates all of whose ends agree; None if there are none. A file of thousands of rates must not
     keep a process busy, so only those are compared that agree at the end at which the fewest do."""
     orders = [_Order.at(end, alike) for end in range(len(alike[0]))]
-    for one, other in min(orders, key=lambda order: order.count).pairs():
+    for one, other in min(orders, key=lambda order: order.number).pairs():
         if all(map(agree, alike[one], alike[other])):
             return one, other
     return None
@@ -106,7 +106,7 @@ class _Order(NamedTuple):
         return cls(places, [_until(texts, first) for first in range(len(texts))])
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """How many pairs agree."""
         return sum(self.until) - len(self.until) * (len(self.until) + 1) // 2
 
