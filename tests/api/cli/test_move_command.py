@@ -206,7 +206,10 @@ def test_killed_in_the_middle_it_begins_anew(embedded: Embedded, target: str) ->
         holder.execute("LOCK TABLE projection_usage.groups IN SHARE MODE")
         process = subprocess.Popen([*PROGRAM, "move", "--to", as_url(target)], env=environment)
         waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM%'"
-        moves = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        moves = (
+            "SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND pid <> pg_backend_pid() AND datname = current_database()"
+        )
         wait_for(lambda: watch.execute(waits).fetchone() is not None)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
