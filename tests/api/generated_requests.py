@@ -46,6 +46,7 @@ BEYOND_A_SCHEMA = (
     "must be a `next_cursor` of this very list",
     "must not be before `from`",
     "must be a date from",
+    "must be days of the month, the first one first",
     "there is no such piece of these days",  # nobody knows how many there are
     "the period ",  # is too long, or begins after its end
     "valid datetime",  # 23:59:60, the year 0000
