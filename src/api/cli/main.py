@@ -16,6 +16,7 @@ from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.logs import start_logging
 from api.runtime.processes.safe_path import use_safe_path
 from api.runtime.settings import Settings, load_settings, unknown_variables, use_config
+from ledger.postgres.application_name import name_connections
 
 COMMANDS = {
     "serve": "api.cli.serve",
@@ -53,6 +54,8 @@ def start() -> None:
     """Run the command line as this process. What it writes is for its own user, unless it is meant for others."""
     os.umask(0o077)
     use_safe_path(sys.path, os.environ)
+    if COMMANDS.keys() & sys.argv[1:2]:
+        name_connections(sys.argv[1])
     main()
 
 

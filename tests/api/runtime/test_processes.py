@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import psycopg
 import pytest
 
 from api.runtime.database import as_url
@@ -126,6 +127,15 @@ def test_the_threads_of_a_worker_do_not_interrupt_each_other(started: Started) -
     threads = [int(each.name) for each in Path(f"/proc/{worker_of(started)}/task").iterdir()]
     assert len(threads) >= 3, "of the loop, and of the server"
     assert {os.sched_getscheduler(each) for each in threads} == {os.SCHED_BATCH}
+
+
+def test_postgresql_names_the_process_of_each_connection(started: Started) -> None:
+    with psycopg.connect(owner(started.service.conninfo)) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        assert {name for (name,) in found} == {"credit-ledger serve", "credit-ledger projector"}
 
 
 def test_a_worker_that_is_replaced_is_counted(started: Started) -> None:

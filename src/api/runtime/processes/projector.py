@@ -25,6 +25,7 @@ from api.runtime.processes.restarts import Restarts
 from api.runtime.settings import FILE, Settings, load_settings, secret_settings, variable
 from api.runtime.telemetry.telemetry import OFF, Telemetry, telemetry_here
 from ledger.commit.notifications import CommitListener
+from ledger.postgres.application_name import name_connections
 from ledger.proof.checkpointer import Checkpointer
 from ledger.store import EventLog, Feed
 from projections.checks.watch import Watch
@@ -110,6 +111,7 @@ def main() -> None:
     """The main function of the projector. SIGTERM, SIGINT and the end of the parent (the argument) end it."""
     if len(sys.argv) > 1:
         signal_at_end_of(int(sys.argv[1]), signal.SIGTERM)
+    name_connections("projector")
     os.nice(_NICENESS)
     settings = load_settings()
     start_logging(settings.log_level, settings.log_format)
