@@ -1,8 +1,10 @@
 """The versions of the price book: appended, never changed, in force one after the other; and the books in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import psycopg
 import pytest
 import pytest_asyncio
@@ -11,6 +13,7 @@ from billing.errors import CatalogFull, EffectiveInThePast
 from billing.prices import table
 from billing.prices.current import CurrentPrices
 from billing.prices.document import BookDocument
+from billing.prices.parsed_books import ParsedBooks
 from billing.prices.table import BookVersion
 from ledger.domain.pricing.price import NoPrice, Price
 from ledger.postgres.connecting import connect_async
@@ -94,6 +97,65 @@ async def test_a_process_prices_by_the_book_of_the_moment(database: str, there: 
     assert credits(prices, None) == 2
     assert prices.price(USAGE, now[0] - 9.5 * HOUR) == NoPrice("no_book"), "no usage may be recorded so late"
     await log.close()
+
+
+async def test_who_has_published_prices_by_it_from_then_on(database: str, there: table.Connection) -> None:
+    """Also while others look for new versions: none puts back what it read before the publication."""
+    log = EventLog(database, readers=4)
+    await log.open()
+    prices = CurrentPrices(log, lambda: datetime.now(UTC), HOUR)
+    done = False
+
+    async def look() -> None:
+        while not done:
+            await prices.refresh()
+            assert not published or credits(prices, None) >= published[-1]
+
+    published: list[int] = []
+    looking = [asyncio.create_task(look()) for _ in range(3)]
+    for number in range(1, 31):
+        await table.publish(there, book(number), None, "operator:test")
+        await prices.refresh()
+        published.append(number)
+        assert credits(prices, None) == number
+    done = True
+    await asyncio.gather(*looking)
+    await log.close()
+
+
+async def test_a_published_book_is_parsed_once(there: table.Connection) -> None:
+    """Whoever reads a version gets the same immutable book; another version with the same content too."""
+    await table.publish(there, book(7), None, "operator:test")
+    found = (await table.find(there, 1)).document
+    assert (await table.find(there, 1)).document is found
+    await table.publish(there, book(8), None, "operator:test")
+    await table.publish(there, book(7), None, "operator:test")
+    assert (await table.find(there, 3)).document is found
+    assert found.as_json() == book(7).as_json()
+    assert (await table.find(there, 2)).document.as_json() == book(8).as_json()
+
+
+def test_parsed_books_are_bounded() -> None:
+    texts = {one.digest: orjson.dumps(one.as_json()).decode() for one in map(book, range(1, 10))}
+    size = max(map(len, texts.values()))
+    parsed = ParsedBooks(3 * size)
+    first, *_, last = texts
+    for digest, text in texts.items():
+        parsed.parse(digest, text)
+        assert parsed.get(first) is not None, "what is asked for stays"
+    assert parsed.size <= 3 * size
+    assert [place for place, one in enumerate(texts) if parsed.get(one)] == [0, 7, 8]
+    alone = ParsedBooks(1)
+    assert alone.parse(last, texts[last]) is alone.get(last), "a book that is larger than all room is kept alone"
+    alone.parse(first, texts[first])
+    assert alone.get(last) is None
+
+
+async def test_many_readers_parse_a_book_once() -> None:
+    one, parsed = book(3), ParsedBooks()
+    text = orjson.dumps(one.as_json()).decode()
+    found = await asyncio.gather(*(asyncio.to_thread(parsed.parse, one.digest, text) for _ in range(20)))
+    assert len(set(map(id, found))) == 1
 
 
 def credits(prices: CurrentPrices, at: datetime | None) -> int:

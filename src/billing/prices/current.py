@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from billing.prices.table import BookVersion, find, versions
+from billing.prices.table import Effective, find, timeline
 from ledger.domain.pricing.book import PriceBook
 from ledger.domain.pricing.price import Priced
 from ledger.domain.pricing.rating import price
@@ -36,6 +36,7 @@ class CurrentPrices:
         self._numbers: list[int] = []
         """Their versions."""
         self._books: dict[int, PriceBook] = {}
+        self._refreshing = asyncio.Lock()
 
     def price(self, usage: Usage, at: datetime | None = None) -> Priced:
         """What usage costs that occurred at a moment; None: now. A pure look: nothing is read."""
@@ -47,13 +48,14 @@ class CurrentPrices:
         return self._books.get(self._numbers[place - 1]) if place else None
 
     async def refresh(self) -> None:
-        """Read the versions that are new."""
-        async with self._log.connection() as connection:
-            found = sorted(await versions(connection), key=lambda one: (one.effective_at, one.version))
+        """Read the versions that are new. One after the other, so that none puts back what an earlier look found."""
+        async with self._refreshing, self._log.connection() as connection:
+            found = await timeline(connection)
             wanted = _in_reach(found, self._clock() - self._reach)
             books = {one: self._books[one] for one in wanted if one in self._books}
             for number in wanted - books.keys():
-                books[number] = (await find(connection, number)).document.book(number)
+                document = (await find(connection, number)).document
+                books[number] = await asyncio.to_thread(document.book, number)
         self._moments, self._numbers, self._books = [one.effective_at for one in found], _numbers(found), books
 
     async def keep_fresh(self) -> None:
@@ -66,11 +68,11 @@ class CurrentPrices:
                 _log.warning("the price book could not be read: %s", error)
 
 
-def _numbers(found: list[BookVersion]) -> list[int]:
+def _numbers(found: list[Effective]) -> list[int]:
     return [one.version for one in found]
 
 
-def _in_reach(found: list[BookVersion], since: datetime) -> set[int]:
+def _in_reach(found: list[Effective], since: datetime) -> set[int]:
     """The versions that are in force at a moment or later."""
     first = max(bisect_right([one.effective_at for one in found], since) - 1, 0)
     return set(_numbers(found[first:]))

@@ -3,6 +3,7 @@
 Of the versions that have taken effect, the one that did so last is in force; of two at the same moment, the higher one.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from billing.errors import CatalogFull, EffectiveInThePast, PriceBookNotFound
 from billing.prices.document import BookDocument
+from billing.prices.parsed_books import PARSED_BOOKS
 from ledger.postgres.named_sql import queries
 
 MAX_VERSIONS = 1_000
@@ -40,6 +42,18 @@ class Published(NamedTuple):
     is_new: bool = False
 
 
+class Effective(NamedTuple):
+    """From when on a version is in force."""
+
+    effective_at: datetime
+    version: int
+
+
+async def timeline(connection: Connection) -> list[Effective]:
+    """When each version takes effect, in that order. It reads no rates, as processes ask every second."""
+    return sorted([Effective(**row) for row in await _rows(connection, "timeline", {})])
+
+
 async def versions(connection: Connection) -> list[BookVersion]:
     """All versions, the newest first."""
     return [BookVersion(**row) for row in await _rows(connection, "versions", {})]
@@ -47,10 +61,12 @@ async def versions(connection: Connection) -> list[BookVersion]:
 
 async def find(connection: Connection, version: int) -> Published:
     """One version. Raises PriceBookNotFound."""
-    rows = await _rows(connection, "find", {"version": version})
-    if not rows:
-        raise PriceBookNotFound(version)
-    return _published(rows[0])
+    found = await _version(connection, version)
+    document = PARSED_BOOKS.get(found.sha256)
+    if document is None:
+        [row] = await _rows(connection, "body", {"version": version})
+        document = await asyncio.to_thread(PARSED_BOOKS.parse, found.sha256, row["body"])
+    return Published(found, document)
 
 
 async def publish(connection: Connection, document: BookDocument, effective_at: datetime | None, by: str) -> Published:
@@ -62,8 +78,8 @@ async def publish(connection: Connection, document: BookDocument, effective_at: 
         await connection.execute(_SQL["lock_prices"])
         [now] = await _rows(connection, "now", {})
         found = await versions(connection)
-        current = in_force(found, now["now"])
-        if effective_at is None and current is not None and current.sha256 == document.digest:
+        current, digest = in_force(found, now["now"]), document.digest
+        if effective_at is None and current is not None and current.sha256 == digest:
             return Published(current, document)
         if effective_at is not None and effective_at < now["now"]:
             raise EffectiveInThePast(effective_at, now["now"])
@@ -73,11 +89,11 @@ async def publish(connection: Connection, document: BookDocument, effective_at: 
             "version": len(found) + 1,
             "effective_at": effective_at or now["now"],
             "body": Jsonb(document.as_json()),
-            "sha256": document.digest,
+            "sha256": digest,
             "created_by": by,
         }
         await connection.execute(_SQL["publish"], row)
-        return (await find(connection, len(found) + 1))._replace(is_new=True)
+        return Published(await _version(connection, len(found) + 1), document, is_new=True)
 
 
 def in_force(found: list[BookVersion], at: datetime) -> BookVersion | None:
@@ -86,12 +102,14 @@ def in_force(found: list[BookVersion], at: datetime) -> BookVersion | None:
     return max(effective, key=lambda one: (one.effective_at, one.version), default=None)
 
 
+async def _version(connection: Connection, version: int) -> BookVersion:
+    rows = await _rows(connection, "version", {"version": version})
+    if not rows:
+        raise PriceBookNotFound(version)
+    return BookVersion(**rows[0])
+
+
 async def _rows(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[DictRow]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(_SQL[name], parameters)
         return await cursor.fetchall()
-
-
-def _published(row: DictRow) -> Published:
-    body = row.pop("body")
-    return Published(BookVersion(**row), BookDocument.model_validate(body))
