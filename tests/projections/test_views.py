@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from ledger.postgres.connecting import connect_async
 from ledger.service import Ledger
 from projections.models.history.entry_answer import Entry, entries_of, entry
 from projections.models.history.projection import HISTORY, PARTS
@@ -113,6 +114,24 @@ async def test_an_answer_without_rows_has_its_position(ledger: Ledger, database:
     for questions in ([nothing], [nothing, nothing]):
         with pytest.raises(NotYetVisible):
             await views.ask((HISTORY,), *questions, at_least=3)
+
+
+async def test_who_asks_for_a_position_that_was_seen_waits_when_it_is_gone(
+    ledger: Ledger, database: str, views: Views
+) -> None:
+    """After a failover or a rebuild a projection may be behind what somebody has seen."""
+    await open_account(ledger, "a", permanent=1)
+    await projected(ledger, database)
+    nothing = page_question(Wanted("nobody"), "newest first", 1)
+    assert (await views.ask((HISTORY,), nothing, at_least=2)).position == 2
+    async with await connect_async(owner(database)) as connection:
+        await connection.execute("UPDATE projection_history.checkpoint SET position = 1")
+        waiting = asyncio.create_task(views.ask((HISTORY,), nothing, at_least=2))
+        assert (await views.ask((HISTORY,), nothing, at_least=1)).position == 1
+        await asyncio.wait([waiting], timeout=0.1)
+        assert not waiting.done()
+        await connection.execute("UPDATE projection_history.checkpoint SET position = 2")
+    assert (await waiting).position == 2
 
 
 @pytest.mark.parametrize("order", get_args(Order))

@@ -5,6 +5,7 @@ import random
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,6 +49,29 @@ def test_names_sort_by_size(folder: CheckpointFolder) -> None:
     newest = folder.newest()
     assert newest is not None
     assert newest.path.read_bytes() == b"%d" % (2**63 - 1)
+
+
+def test_what_was_found_is_kept_until_the_folder_changes(folder: CheckpointFolder) -> None:
+    """The time of a change is set back, as time passes: a folder that has just changed may change again unnoticed."""
+    assert folder.kept() is None
+    with folder.locked():
+        for size in (1, 2):
+            folder.write(size, b"%d" % size)
+    assert [filed.size for filed in folder.all()] == [1, 2]
+    assert folder.kept() is None, "it has just changed"
+    changes: list[Callable[[], object]] = [
+        lambda: folder.write(3, b"3"),
+        lambda: folder.abandon(folder.all()[2:], 1),
+        (folder.path / f"{1:019}.checkpoint").unlink,
+    ]
+    for seconds, change in enumerate(changes, 1):
+        os.utime(folder.path, (0, seconds))
+        found = folder.all()
+        assert folder.kept() == tuple(found)
+        with folder.locked():
+            change()
+        assert folder.kept() is None
+    assert [filed.size for filed in folder.all()] == [2]
 
 
 KILLED = """

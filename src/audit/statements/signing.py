@@ -1,7 +1,9 @@
 """The checkpoints and keys with which statements and documents are signed, from the folder of the ledger."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
@@ -80,14 +82,24 @@ async def oldest_checkpoint(
     One is signed first if there is none. None of an empty log. Raises what the checkpointer raises when it must not.
     """
 
-    async def found() -> CheckpointFile | None:
-        """Looks again after each wait: who held the folder has signed meanwhile."""
-        there = await asyncio.to_thread(checkpoint_keys.folder.all)
-        covering = (one for one in there if one.size >= max(position, since))
-        return next(covering, None) or await _sign(log, checkpoint_keys)
+    folder, wanted = checkpoint_keys.folder, max(position, since)
 
-    filed = await _unless_busy(found)
-    return _read(filed) if filed is not None else None
+    async def found() -> SignedCheckpoint | None:
+        """Looks again after each wait: who held the folder has signed meanwhile."""
+        with suppress(FileNotFoundError):  # it became superfluous after the folder was read
+            filed = _covering(folder.kept() or (), wanted)
+            if filed is not None:
+                return _read(filed)
+        filed = _covering(await asyncio.to_thread(folder.all), wanted) or await _sign(log, checkpoint_keys)
+        return _read(filed) if filed is not None else None
+
+    return await _unless_busy(found)
+
+
+def _covering(there: Sequence[CheckpointFile], size: int) -> CheckpointFile | None:
+    """The smallest of some checkpoints that has so many events; None if none has."""
+    place = bisect_left(there, size, key=lambda one: one.size)
+    return there[place] if place < len(there) else None
 
 
 async def _sign(log: EventLog, checkpoint_keys: CheckpointKeys) -> CheckpointFile | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time_ns
 from typing import NamedTuple
 
 from ledger.proof.checkpoint import origin_of
@@ -29,6 +30,8 @@ SPACING = (
 """(age, spacing): all checkpoints of the last hour are kept, one a minute of the last day, one an hour of the last 30
 days, and one a day after that."""
 
+_SETTLED = 2_000_000_000
+"""Nanoseconds after which the time of a folder's last change tells all changes: far more than a file system's tick."""
 _NAME = re.compile(r"(\d{19})\.checkpoint")
 _NOTICE = re.compile(r"(\d{6})\.notice")
 
@@ -56,6 +59,8 @@ class CheckpointFolder:
         self.path = folder / ledger_id
         self.origin = origin_of(ledger_id)
         self._notices = self.path / "notices"
+        self._kept: tuple[int | None, Sequence[CheckpointFile]] = (None, ())
+        """When the folder had changed last, and what `all` found then; None if that is not known."""
 
     @contextmanager
     def locked(self, patience: float = 0.0) -> Iterator[None]:
@@ -69,10 +74,28 @@ class CheckpointFolder:
 
     def all(self) -> list[CheckpointFile]:
         """The files of all checkpoints, the smallest first."""
-        if not self.path.is_dir():
+        changed = self._changed()
+        if changed is None:
             return []
-        found = ((_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
-        return sorted(CheckpointFile(int(name[1]), path) for name, path in found if name)
+        named = ((_NAME.fullmatch(path.name), path) for path in self.path.iterdir())
+        found = sorted(CheckpointFile(int(name[1]), path) for name, path in named if name)
+        self._kept = (changed if time_ns() - changed > _SETTLED else None, tuple(found))
+        return found
+
+    def kept(self) -> Sequence[CheckpointFile] | None:
+        """What `all` found last; None if the folder has changed since: it may have thousands of files.
+
+        What was found just after a change is not kept, because the clock of the file system may not tell the next one.
+        """
+        changed, found = self._kept
+        return found if changed is not None and changed == self._changed() else None
+
+    def _changed(self) -> int | None:
+        """When a file was last added, removed or renamed, in nanoseconds; None when there is no folder."""
+        try:
+            return self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
 
     def newest(self) -> CheckpointFile | None:
         """The file of the largest checkpoint; None when there is none."""

@@ -174,6 +174,8 @@ class Views:
         self.pool = pool_of(conninfo, size, parameters={"autocommit": True}, configure=_for_queries(query_timeout))
         self._waiting: dict[asyncio.Future[None], tuple[tuple[Projection, ...], int]] = {}
         self._poll: asyncio.Task[None] | None = None
+        self._seen: dict[tuple[Projection, ...], int] = {}
+        """The positions of some projections when somebody looked last: who asks for no later one need not wait."""
         self._shared: dict[_Kind, Together[tuple[Any, ...], Shared]] = {}
         """The shared questions that somebody waits for."""
 
@@ -207,8 +209,17 @@ class Views:
 
         Raises NotYetVisible and NotBuilt.
         """
-        if at_least:
+        answered = None
+        if self._seen.get(projections, 0) >= at_least:
+            answered = await self._answered(projections, questions)
+        if answered is None or answered.position < at_least:
             await self._wait(projections, at_least)
+            answered = await self._answered(projections, questions)
+        if answered.position < at_least:
+            raise NotYetVisible(at_least, answered.position)
+        return answered
+
+    async def _answered(self, projections: tuple[Projection, ...], questions: Sequence[Question]) -> Answered:
         try:
             async with self.pool.connection() as connection:
                 if len(questions) == 1:
@@ -217,8 +228,7 @@ class Views:
                     answered = await _ask_several(connection, projections, questions)
         except _GONE as error:
             raise NotBuilt(str(error)) from error
-        if answered.position < at_least:
-            raise NotYetVisible(at_least, answered.position)
+        self._seen[projections] = answered.position
         return answered
 
     async def ask_together(

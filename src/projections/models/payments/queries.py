@@ -1,12 +1,12 @@
 """Queries to the payments: pages of an account's payments, the disputes of all accounts, and their revenue."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ledger.domain.events import DisputeState
 from projections.models.payments.projection import PAYMENTS
-from projections.models.views import Snapshot
+from projections.models.views import Question, Snapshot
 
 
 async def page(
@@ -32,7 +32,16 @@ class DocumentedPayment(NamedTuple):
 
 async def documented(moment: Snapshot, account_id: str, payment_id: str) -> list[DocumentedPayment]:
     """The payments with an id, one for each provider that has used it, in the order in which they were recorded."""
-    rows = await moment.rows(PAYMENTS.statements["documented"], account=account_id, payment=payment_id)
+    return documented_in(await moment.answer(documented_question(account_id, payment_id)))
+
+
+def documented_question(account_id: str, payment_id: str) -> Question:
+    """The question that `documented` asks, for those who ask it alone."""
+    return Question(PAYMENTS.statements["documented"], {"account": account_id, "payment": payment_id})
+
+
+def documented_in(rows: Sequence[Mapping[str, Any]]) -> list[DocumentedPayment]:
+    """The payments in the rows of its answer."""
     return [DocumentedPayment(**{**row, "grants": tuple(row["grants"])}) for row in rows]
 
 
