@@ -3,7 +3,7 @@
 A text whose key was destroyed becomes None. Rows without tokens need no query for keys.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, NotRequired, TypeVar
@@ -97,21 +97,39 @@ async def stated_texts(log: EventLog, account_id: str, profile: Profile) -> tupl
     return description, metadata
 
 
+async def texts_in(
+    log: EventLog, account_id: str, profile: Profile, events: Mapping[int, Event]
+) -> tuple[str | None, dict[str, Any] | None]:
+    """The same from events that were read already, by their versions."""
+    description, metadata = await _unsealed_texts(log, account_id, profile, events)
+    return description, metadata
+
+
 async def _profile(
     log: EventLog, account_id: str, profile: Profile, more: set[int]
 ) -> tuple[list[Any], dict[int, Event]]:
     """The two texts of a profile, and the events that have them, with `more` of them by their versions."""
-    _, description, metadata = profile
     events: dict[int, Event] = {}
     async with log.reader() as reader:
-        for version in {*more, description, metadata} - {0}:
+        for version in more | text_versions(profile):
             (row,) = await reader.stream(account_id, version - 1, 1)
             events[version] = decode_event(row.topic, row.state)
+    return await _unsealed_texts(log, account_id, profile, events), events
+
+
+def text_versions(profile: Profile) -> set[int]:
+    """The versions of the events that have the texts of a profile."""
+    return {profile.description_version, profile.metadata_version} - {0}
+
+
+async def _unsealed_texts(log: EventLog, account_id: str, profile: Profile, events: Mapping[int, Event]) -> list[Any]:
+    """The description and the metadata of a profile, in that order."""
+    _, description, metadata = profile
     sealed = [
         getattr(events.get(at), name, None) for at, name in ((description, "description"), (metadata, "metadata"))
     ]
     key = await log.text_keys.of(account_id) if any(sealed) else None
-    return unseal_all(key, account_id, sealed), events
+    return unseal_all(key, account_id, sealed)
 
 
 async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:

@@ -17,7 +17,11 @@ from audit.statements.envelope import Envelope, Opened
 from audit.statements.form import Proven, proven_from_json, proven_to_json
 from ledger.store import to_json
 
-FORMAT = "credit-ledger document 1"
+Form = Literal[1, 2]
+"""1: each page has its number. 2: a document of one page has none. With numbers the printer takes twice as long."""
+NEWEST: Form = 2
+"""The form of new documents."""
+_FORMS: dict[str, Form] = {f"credit-ledger document {form}": form for form in get_args(Form)}
 LARGEST = 64 * 1024 * 1024
 """The size of the largest attachment, in bytes."""
 Kind = Literal["receipt", "invoice", "statement"]
@@ -88,13 +92,14 @@ class Document:
     account_id: str
     claims: Claims
     evidence: Evidence
+    form: Form = NEWEST
 
 
 def body_of(document: Document) -> bytes:
     """The bytes that are signed."""
     return to_json(
         {
-            "format": FORMAT,
+            "format": f"credit-ledger document {document.form}",
             "kind": document.kind,
             "account_id": document.account_id,
             "claims": asdict(document.claims),
@@ -122,7 +127,11 @@ def _document(members: dict[str, Any]) -> Document:
     if members["kind"] not in get_args(Kind):
         raise ValueError(f"{members['kind']!r} is no kind of document")
     return Document(
-        members["kind"], _text(members["account_id"]), _claims(members["claims"]), _evidence(members["evidence"])
+        members["kind"],
+        _text(members["account_id"]),
+        _claims(members["claims"]),
+        _evidence(members["evidence"]),
+        _FORMS[members["format"]],
     )
 
 
@@ -186,4 +195,4 @@ def _maybe_text(value: Any) -> str | None:
     return None if value is None else _text(value)
 
 
-_ENVELOPE = Envelope("document", FORMAT, to_attachment, body_of, _document)
+_ENVELOPE = Envelope("document", tuple(_FORMS), to_attachment, body_of, _document)

@@ -4,7 +4,7 @@ It takes the oldest checkpoint that has all of the events, so the same question 
 folder keeps that checkpoint.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from audit.documents.document import (
@@ -19,7 +19,8 @@ from audit.documents.document import (
     note_text,
     to_attachment,
 )
-from audit.documents.verifying import VerifiedDocument, check_document
+from audit.documents.verifying import VerifiedDocument, check_opened
+from audit.statements.envelope import Opened
 from audit.statements.form import Period, Proven
 from audit.statements.making import CannotMake, NewStatement, StatementRequest, make
 from audit.statements.signing import Keys, SignedCheckpoint, oldest_checkpoint, read_keys
@@ -34,12 +35,12 @@ MOST_EVENTS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class PaymentWanted:
-    """The payment of a document, and the versions of its events in the stream of its account."""
+    """The payment of a document, and its events in their order, each with the hash of the event before it."""
 
     account_id: str
     provider: str
     payment_id: str
-    versions: Collection[int]
+    events: Sequence[tuple[Record, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +66,14 @@ async def payment_evidence(log: EventLog, checkpoint_keys: CheckpointKeys, wante
 
     Raises CannotMake, Breach when the log is not intact, and what the checkpointer raises when it must not sign.
     """
-    async with log.reader() as reader:
-        found = await reader.records_at(wanted.account_id, wanted.versions)
-    if len(found) != len(set(wanted.versions)):
-        raise CannotMake("some events of the payment do not exist")
-    keys = await read_keys(checkpoint_keys)
-    checkpoint = await oldest_checkpoint(log, checkpoint_keys, found[-1][0].position, keys.since)
+    keys, newest = await read_keys(checkpoint_keys), wanted.events[-1][0]
+    checkpoint = await oldest_checkpoint(log, checkpoint_keys, newest.position, keys.since)
     if checkpoint is None:
         raise CannotMake("the log is empty")
     evidence = PaymentEvents(
         wanted.provider,
         wanted.payment_id,
-        await _linked(log, found, checkpoint),
+        await _linked(log, wanted.events, checkpoint),
         checkpoint.note,
         keys.notices,
         keys.first.text,
@@ -110,7 +107,9 @@ async def _linked(
 
 
 def sign_document(kind: Kind, of: Evident, claims: Claims) -> Signed:
-    """Sign a document, and verify it. Raises Breach when the log is not intact."""
-    body = body_of(Document(kind, of.account_id, claims, of.evidence))
-    attachment = to_attachment(body, sign(note_text(of.origin, body), [of.keys.signing]).decode())
-    return Signed(attachment, check_document(attachment, [of.keys.first]))
+    """Sign a document, and verify it as its reader will. Raises Breach when the log is not intact."""
+    document = Document(kind, of.account_id, claims, of.evidence)
+    body = body_of(document)
+    signature = sign(note_text(of.origin, body), [of.keys.signing]).decode()
+    verified = check_opened(Opened(document, body, signature), [of.keys.first])
+    return Signed(to_attachment(body, signature), verified)

@@ -14,9 +14,9 @@ def pdf_of(verified: VerifiedDocument, attachment: bytes, folders: Sequence[Path
 
     Raises LacksGlyphs when its fonts are too few, and CannotPrint.
     """
-    claims = verified.document.claims
+    claims, form = verified.document.claims, verified.document.form
     if verified.statement is not None:
         template, figures = "statement", statement_figures(verified)
     else:
         template, figures = "receipt", payment_figures(verified)
-    return print_pdf(Print(template, figures, attachment, claims.seller.logo), claims.fonts, folders)
+    return print_pdf(Print(template, form, figures, attachment, claims.seller.logo), claims.fonts, folders)

@@ -5,8 +5,9 @@ PDF/A-3b with PDF/UA-1, whose fonts must have every character. Those that Typst 
 letters; a document with others is printed with the fonts of the machine, and without the standards if these lack some.
 """
 
+import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -17,12 +18,15 @@ from typing import Any, Literal
 
 import orjson
 
-from audit.documents.document import Fonts
+from audit.documents.document import Fonts, Form
 
 FONT = "Libertinus Serif"
 """The font of texts, which Typst brings, as it brings the one of ids."""
 PNG = b"\x89PNG\r\n\x1a\n"
 """The beginning of a PNG file."""
+_PAGE = re.compile(rb"/Type/Page\b")
+_LISTS, _MORE_THAN_A_PAGE = ("lots", "entries", "money"), 100
+"""The figures that have a row for each, and how many rows no page can have."""
 _NO_GLYPH = "could not be displayed with"
 _Standards = tuple[Literal["a-3b", "ua-1"], ...]
 
@@ -35,6 +39,7 @@ class LacksGlyphs(CannotPrint):
     """The fonts that Typst brings lack a character of the document."""
 
 
+@cache
 def printer() -> str:
     """The program that prints, with its version."""
     return f"typst {version('typst')}"
@@ -45,6 +50,7 @@ class Print:
     """What is printed: a template, its figures, and the proof that is attached. `logo` is an SVG or PNG in base64."""
 
     template: str
+    form: Form
     figures: dict[str, Any]
     proof: bytes
     logo: str | None = None
@@ -52,7 +58,22 @@ class Print:
 
 def print_pdf(wanted: Print, fonts: Fonts, folders: Sequence[Path] = ()) -> bytes:
     """The PDF. `folders` have fonts beside those of the system. Raises LacksGlyphs, and CannotPrint for all else."""
-    figures = {**wanted.figures, "logo": "logo.svg" if wanted.logo is not None else None, "fonts": [FONT]}
+    if wanted.form > 1 and sum(len(wanted.figures.get(name, ())) for name in _LISTS) < _MORE_THAN_A_PAGE:
+        pdf = _print(wanted, {"page_numbers": False}, fonts, folders)
+        if pages_in(pdf) == 1:
+            return pdf
+    return _print(wanted, {"page_numbers": True}, fonts, folders)
+
+
+def pages_in(pdf: bytes) -> int:
+    """The number of pages of a PDF of this printer."""
+    return len(_PAGE.findall(pdf))
+
+
+def _print(wanted: Print, more: Mapping[str, Any], fonts: Fonts, folders: Sequence[Path]) -> bytes:
+    """The PDF, with `more` figures."""
+    logo = "logo.svg" if wanted.logo is not None else None
+    figures = {**wanted.figures, "logo": logo, "fonts": [FONT], **more}
     sources = {**_sources(wanted.template), "figures.json": orjson.dumps(figures), "proof.json": wanted.proof}
     if wanted.logo is not None:
         sources["logo.svg"] = _as_svg(wanted.logo)

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import pairwise
 
 from audit.documents.document import Document, EnclosedStatement, PaymentEvents, from_attachment, note_text
+from audit.statements.envelope import Opened
 from audit.statements.form import Statement, from_file
 from audit.statements.signatures import Signed, check_signatures
 from audit.statements.verifying import check_inclusion, check_statement
@@ -41,7 +42,11 @@ class VerifiedDocument:
 
 def check_document(attachment: bytes, trusted: Sequence[VerifyingKey]) -> VerifiedDocument:
     """Verify an attachment. Raises Breach for the first fault."""
-    parsed = from_attachment(attachment)
+    return check_opened(from_attachment(attachment), trusted)
+
+
+def check_opened(parsed: Opened[Document], trusted: Sequence[VerifyingKey]) -> VerifiedDocument:
+    """Verify what an attachment has: the signatures and the events. Raises Breach for the first fault."""
     document, evidence = parsed.content, parsed.content.evidence
     _check_kind(document)
     statement = check_statement(evidence.file, trusted).statement if isinstance(evidence, EnclosedStatement) else None

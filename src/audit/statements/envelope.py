@@ -27,12 +27,12 @@ class Opened(NamedTuple, Generic[ContentT]):
 class Envelope(Generic[ContentT]):
     """How one kind of content is enclosed.
 
-    `member` is the name of its body, and `format` what the body must say that it is. `write` makes the text of a body
+    `member` is the name of its body, and `formats` what the body may say that it is. `write` makes the text of a body
     and a signature; `body_of` makes the bytes of a content, and `content_of` the content of the members of a body.
     """
 
     member: str
-    format: str
+    formats: tuple[str, ...]
     write: Callable[[bytes, str], bytes]
     body_of: Callable[[ContentT], bytes]
     content_of: Callable[[dict[str, Any]], ContentT]
@@ -42,7 +42,7 @@ class Envelope(Generic[ContentT]):
         try:
             whole = orjson.loads(text)
             signature, members = whole["signature"], whole[self.member]
-            if type(signature) is not str or members["format"] != self.format:
+            if type(signature) is not str or members["format"] not in self.formats:
                 raise ValueError("it is of another format, such as that of a newer version")
             content = self.content_of(members)
             body = self.body_of(content)

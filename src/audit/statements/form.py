@@ -164,4 +164,4 @@ def _text(value: Any) -> str:
     return value
 
 
-_ENVELOPE = Envelope("statement", FORMAT, to_file, body_of, _statement)
+_ENVELOPE = Envelope("statement", (FORMAT,), to_file, body_of, _statement)

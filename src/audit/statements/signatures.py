@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ledger.proof.checkpoint import Checkpoint
 from ledger.proof.notes import BadNote, VerifyingKey, open_note
-from ledger.proof.trusted_checkpoints import trust
+from ledger.proof.trusted_checkpoints import Trust, trust
 from ledger.proof.walk import Breach, Place
+
+_CHECKPOINTS = 16
+"""The verified checkpoints that are remembered: many documents have the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +27,24 @@ class Signed:
 
 def check_signatures(signed: Signed, keys: Sequence[VerifyingKey]) -> tuple[Checkpoint, VerifyingKey]:
     """The checkpoint, and the key that signed the whole. Raises Breach."""
-    trusted = trust(keys, [note.encode() for note in signed.notices])
     with _named(signed.what, "the checkpoint"):
-        checkpoint = trusted.checkpoint(signed.checkpoint.encode())
-        if checkpoint is None:
-            raise BadNote("it was signed before the trusted key was in use")
+        trusted, checkpoint = _trusted(tuple(keys), signed.notices, signed.checkpoint)
     with _named(signed.what, "the signature"):
         opened = open_note(signed.signature.encode(), [each.key for each in trusted.trusted])
         text = signed.text(checkpoint.origin)
         if opened.text != text or signed.signature.count("\n") != text.count("\n") + 2:
             raise BadNote(f"it signs another {signed.what}: the file was changed")
     return checkpoint, opened.keys[0]
+
+
+@lru_cache(_CHECKPOINTS)
+def _trusted(keys: tuple[VerifyingKey, ...], notices: tuple[str, ...], note: str) -> tuple[Trust, Checkpoint]:
+    """The keys to trust, and a checkpoint that one of them signed. Raises Breach for a notice, else BadNote."""
+    trusted = trust(keys, [notice.encode() for notice in notices])
+    checkpoint = trusted.checkpoint(note.encode())
+    if checkpoint is None:
+        raise BadNote("it was signed before the trusted key was in use")
+    return trusted, checkpoint
 
 
 @contextmanager

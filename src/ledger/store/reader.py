@@ -262,9 +262,11 @@ class Reader:
         """A page of an account's events with all columns."""
         return await self._records("records_of", account=account_id, after=after, limit=limit)
 
-    async def records_at(self, account_id: str, versions: Collection[int]) -> list[tuple[Record, bytes]]:
-        """Some events of an account with all columns, sorted, each with the hash of the event before it."""
-        rows = await self._rows("records_at", account=account_id, versions=sorted(versions))
+    async def records_about(
+        self, account_id: str, versions: Collection[int], subject: str
+    ) -> list[tuple[Record, bytes]]:
+        """Some events of an account and those about a subject, all columns, sorted, with the hashes before them."""
+        rows = await self._rows("records_about", account=account_id, versions=sorted(versions), subject=subject)
         return [(Record._make(row[:-1]), row.previous or GENESIS) for row in rows]
 
     async def text_keys(self, accounts: Collection[str]) -> dict[str, bytes]:

@@ -25,6 +25,8 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "documents"
 BYTES = {
     "invoice.1": "a0469d3bd47fcff746a21028bddcb6fbb472af5ee87cdfb56076e02a111659fa",
     "statement.1": "6d1afb9e1f839d86a96b58a2afa2615add74f16224b9e8b30e64cdfe003199e6",
+    "invoice.2": "9048df8c1e2985674e9bd2bd79d9bde243331222ed852ffb0e12d5d7ff4de762",
+    "statement.2": "2b3255276fdc14c18977b312278e14df85c165b1fa33cf3a03e12f3909bc0582",
 }
 """The SHA-256 of the PDF of each sample. Another print is another form, unless the printer has another version."""
 PIXEL = bytes.fromhex(
@@ -43,6 +45,12 @@ def test_what_a_form_prints_never_changes(name: str) -> None:
     pdf = pdf_of_sample(name)
     assert sha256(pdf).hexdigest() == BYTES[name]
     assert attachment_of(pdf) == (GOLDEN / f"{name}.json").read_bytes()
+
+
+def test_a_document_of_one_page_has_no_page_number_in_form_2() -> None:
+    for kind in ("invoice", "statement"):
+        assert "Page 1 of 1" in text_of(pdf_of_sample(f"{kind}.1"))
+        assert "Page" not in text_of(pdf_of_sample(f"{kind}.2"))
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

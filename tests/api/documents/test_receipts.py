@@ -243,11 +243,19 @@ def tags(element: object) -> set[str]:
 
 
 def test_a_hundred_lots_and_a_statement_of_them(selling: Service, tmp_path: Path) -> None:
+    """Few lots may be more than a page too: each page of those has its number."""
     account = opened(selling, signup_credits=0)
+    some = opened(selling)
+    grants = [{"kind": "permanent", "amount": 5}] * 40
+    of_some = receipt(selling, some, paid(selling, some, grant=None, grants=grants)).content
+    assert "Page 2 of 2" in text_of(of_some)
+    assert verified(of_some, tmp_path).status == HOLDS
     grants = [{"kind": "permanent", "amount": 5}] * 100
     pdf = receipt(selling, account, paid(selling, account, grant=None, grants=grants)).content
-    assert len(PdfReader(BytesIO(pdf)).pages) > 2
+    pages = len(PdfReader(BytesIO(pdf)).pages)
+    assert pages > 2
     assert text_of(pdf).count("Permanent grt_") == 100
+    assert [f"Page {number} of {pages}" in text_of(pdf) for number in range(1, pages + 2)] == [True] * pages + [False]
     assert verified(pdf, tmp_path).status == HOLDS
     for n in range(3):
         assert Ask("deduct", account, {"amount": 11}).post(selling, f"k{n}").status_code == 201
@@ -316,16 +324,26 @@ def changes_of(pdf: bytes, other: bytes) -> Iterator[tuple[bytes, str]]:
     yield pdf.replace(b"/Type/EmbeddedFile", b"/Type/EmbeddedFild"), "t has 0 proofs attached"
     yield pdf[:-400], pages
     proof = attachment_of(pdf)
+    for second in (pdf, other):
+        yield pdf + attached(second), "t has 2 proofs attached"
+    yield pdf.replace(attached(pdf), attached(other)), pages
     yield with_proof(pdf, attachment_of(other)), pages
     for changed, why in (
         (proof.replace(b"1000", b"9900", 1), "it signs another document"),
         (proof.replace(b'"kind":"receipt"', b'"kind":"invoice"'), "n invoice has a number"),
         (proof.replace(b"Example Software", b"Another Software"), "it signs another document"),
         (proof.replace(b'{"document"', b'{ "document"'), "not spelled as this program spells it"),
-        (proof.replace(b"credit-ledger document 1", b"credit-ledger document 2"), "of another format"),
+        (proof.replace(b"credit-ledger document 2", b"credit-ledger document 3"), "of another format"),
         (proof[:200], "ts proof cannot be read"),
     ):
         yield with_proof(pdf, changed), why
+
+
+def attached(pdf: bytes) -> bytes:
+    """The object with the attachment."""
+    found = re.search(rb"\n<</Length \d+/Type/EmbeddedFile.*?\nendstream", pdf, re.DOTALL)
+    assert found is not None
+    return found[0]
 
 
 def stream_of(pdf: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Who is named on documents: the seller of the settings, and the holder of an account."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,14 +56,24 @@ def letterhead_of(settings: SellerSettings) -> Letterhead:
 async def holder_of(log: EventLog, account_id: str, version: int, profile: Profile | None = None) -> Party:
     """The holder of an account, as it described itself up to an event: its metadata may have the name on bills.
 
-    `profile` is that of the account now, if it is known: most often it was the same then, and nothing else is loaded.
+    `profile` is that of the account now, if it is known.
     """
-    if profile is None or max(profile.description_version, profile.metadata_version) > version:
-        async with log.reader() as reader:
-            account = await reader.load_at(account_id, version)
-        assert account is not None, "it has events"
-        profile = account.profile
-    description, metadata = await stated_texts(log, account_id, profile)
+    then = await profile_at(log, account_id, version, profile)
+    return party_of(account_id, *await stated_texts(log, account_id, then))
+
+
+async def profile_at(log: EventLog, account_id: str, version: int, now: Profile | None) -> Profile:
+    """The profile of an account after an event. Most often it is that of `now`, and nothing is loaded."""
+    if now is not None and max(now.description_version, now.metadata_version) <= version:
+        return now
+    async with log.reader() as reader:
+        account = await reader.load_at(account_id, version)
+    assert account is not None, "it has events"
+    return account.profile
+
+
+def party_of(account_id: str, description: str | None, metadata: Mapping[str, Any] | None) -> Party:
+    """The holder of an account with a description and metadata."""
     bill = (metadata or {}).get("billing")
     said: dict[str, Any] = bill if isinstance(bill, dict) else {}
     name = _text(said.get("name")) or _text(description)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from api.contract.problems import Problem
 from audit.documents.document import Claims, Kind
 from audit.documents.finished import finished
-from audit.documents.making import Evident, Signed, sign_document
+from audit.documents.making import Evident, sign_document
 from audit.documents.printing import CannotPrint
 
 AT_ONCE = 2
@@ -31,14 +31,20 @@ _log = logging.getLogger("credit_ledger.documents")
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A document that is signed and not yet printed. `tag` is its entity tag: the same document has the same."""
+    """What a document says, not yet signed and printed."""
 
     name: str
     kind: Kind
     evident: Evident
     claims: Claims
-    signed: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A document with its entity tag: the same document has the same. `pdf` is None for a caller who has it."""
+
     tag: str
+    pdf: bytes | None
 
 
 class Press:
@@ -63,19 +69,14 @@ class Press:
         finally:
             self._statements -= 1
 
-    async def sign(self, name: str, kind: Kind, evident: Evident, claims: Claims) -> Ready:
-        """Sign a document. Raises Problem when there are too many, and Breach when the log is not intact."""
-        signed = await self._run(lambda: sign_document(kind, evident, claims))
-        return Ready(name, kind, evident, claims, signed, f'"{sha256(signed.attachment).hexdigest()[:32]}"')
+    async def printed(self, ready: Ready, has: Callable[[str], bool]) -> Printed:
+        """Sign and print a document, unless the caller `has` the one with its tag.
 
-    async def pdf(self, ready: Ready) -> bytes:
-        """Print a document. Raises Problem when there are too many, or when it cannot be printed, as a bad logo."""
-        kept = self._kept.get(ready.tag)
-        if kept is not None:
-            self._kept.move_to_end(ready.tag)
-            return kept
+        Raises Breach when the log is not intact, and Problem when there are too many documents, or when it cannot be
+        printed, as with a bad logo.
+        """
         try:
-            return self._keep(ready.tag, await self._run(lambda: self._printed(ready)))
+            printed = await self._run(lambda: self._printed(ready, has))
         except CannotPrint as problem:
             _log.error("a document cannot be printed: %s", problem)
             raise Problem(
@@ -83,17 +84,25 @@ class Press:
                 "The document cannot be printed. An operator finds the reason in the log of the service.",
                 retry_after=10,
             ) from problem
+        if printed.pdf is not None:
+            self._keep(printed.tag, printed.pdf)
+        return printed
 
-    def _keep(self, tag: str, pdf: bytes) -> bytes:
+    def _printed(self, ready: Ready, has: Callable[[str], bool]) -> Printed:
+        signed = sign_document(ready.kind, ready.evident, ready.claims)
+        tag = f'"{sha256(signed.attachment).hexdigest()[:32]}"'
+        if has(tag):
+            return Printed(tag, None)
+        kept = self._kept.get(tag)
+        return Printed(tag, kept or finished(ready.kind, ready.evident, ready.claims, signed, self._folders))
+
+    def _keep(self, tag: str, pdf: bytes) -> None:
         """Keep a PDF for those who ask for it again, unless it is large."""
         if len(pdf) <= LARGEST_KEPT:
             self._kept[tag] = pdf
+            self._kept.move_to_end(tag)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        return pdf
-
-    def _printed(self, ready: Ready) -> bytes:
-        return finished(ready.kind, ready.evident, ready.claims, ready.signed, self._folders)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._asked >= WAITING:

@@ -12,6 +12,7 @@ from api.http.cached_document import has_tag
 from api.http.documents.documents import PaymentOf, documents_of, receipt_of, statement_of
 from api.http.documents.months import DAYS, MONTH, MonthWanted, check_begun
 from api.http.documents.press import Ready
+from api.http.documents.signing import signing
 from api.http.json_answer import AnswerRoute
 from api.http.queries.query import PROBLEMS, AccountId, Parameters, Visible, now_of, problems, problems_of
 from audit.documents.document import PaymentEvents
@@ -101,10 +102,12 @@ def _link(ready: Ready) -> dict[str, str]:
 
 async def pdf_response(request: Request, ready: Ready, more: Mapping[str, str] = _NO_MORE) -> Response:
     """The answer with `more` headers: the PDF, or 304 if the client has it."""
-    headers = {"etag": ready.tag, "cache-control": "private, no-cache", **more}
-    if has_tag(request.headers.get("if-none-match", ""), ready.tag):
+    known = request.headers.get("if-none-match", "")
+    with signing():
+        printed = await documents_of(request).press.printed(ready, lambda tag: has_tag(known, tag))
+    headers = {"etag": printed.tag, "cache-control": "private, no-cache", **more}
+    if printed.pdf is None:
         return Response(status_code=304, headers=headers)
     name = "".join(one if one.isascii() and (one.isalnum() or one in "._-") else "_" for one in ready.name)
     headers["content-disposition"] = f'attachment; filename="{name[:100]}.pdf"'
-    pdf = await documents_of(request).press.pdf(ready)
-    return Response(pdf, media_type="application/pdf", headers=headers)
+    return Response(printed.pdf, media_type="application/pdf", headers=headers)

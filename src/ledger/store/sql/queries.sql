@@ -246,11 +246,16 @@ WHERE originator_id = %(account)s AND originator_version > %(after)s
 ORDER BY originator_version
 LIMIT %(limit)s;
 
--- name: records_at
--- Some events of one account, all columns, each with the hash of the event before it. A missing event is absent.
+-- name: records_about
+-- Some events of one account, and those about a subject, all columns, each with the hash of the event before it. A missing
+-- event is absent.
 SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state, e.subject, e.receipt, e.fingerprint,
        e.command_events, e.hash, before.hash AS previous
-FROM unnest(%(versions)s::bigint[]) AS v (version)
+FROM (
+    SELECT unnest(%(versions)s::bigint[]) AS version
+    UNION
+    SELECT originator_version FROM ledger.events WHERE originator_id = %(account)s AND subject = %(subject)s
+) AS v
 JOIN ledger.events AS e ON e.originator_id = %(account)s AND e.originator_version = v.version
 LEFT JOIN ledger.events AS before
   ON before.originator_id = e.originator_id AND before.originator_version = e.originator_version - 1

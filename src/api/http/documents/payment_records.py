@@ -1,0 +1,50 @@
+"""The events behind a receipt. One statement reads them, and those in which the account describes its holder."""
+
+from collections.abc import Mapping, Sequence
+
+from api.http.documents.parties import party_of, profile_at
+from api.http.queries.reads import Reads
+from audit.documents.document import Party
+from audit.statements.making import CannotMake
+from ledger.domain.events import DisputeRecorded, Event, PaymentRecorded, PaymentRefunded
+from ledger.domain.related_events import payment_subject
+from ledger.readable_texts import text_versions, texts_in
+from ledger.store import Record, decode_event
+from projections.models.payments.queries import DocumentedPayment
+
+
+async def payment_records(
+    reads: Reads, account_id: str, payment_id: str, payment: DocumentedPayment
+) -> tuple[Sequence[tuple[Record, bytes]], Party]:
+    """The events of a payment in their order, each with the hash before it; and the holder when it was paid.
+
+    They are the payment, its grants, its refunds, and its disputes as they were reported. Raises CannotMake.
+    """
+    log, now = reads.ledger.log, await reads.ledger.current.of(account_id)
+    profile = await profile_at(log, account_id, payment.version, now.account.profile if now else None)
+    bought = {payment.version, *payment.grants}
+    async with log.reader() as reader:
+        found = await reader.records_about(account_id, bought | text_versions(profile), payment_subject(payment_id))
+    events = {record.version: decode_event(record.topic, record.state) for record, _ in found}
+    if not bought <= events.keys():
+        raise CannotMake("some events of the payment do not exist")
+    theirs = bought | _later(events, payment.provider)
+    holder = party_of(account_id, *await texts_in(log, account_id, profile, events))
+    return [one for one in found if one[0].version in theirs], holder
+
+
+def _later(events: Mapping[int, Event], provider: str) -> set[int]:
+    """The versions of the refunds and disputes that a provider reported."""
+    first = next(event.provider for event in events.values() if isinstance(event, PaymentRecorded))
+    return {version for version, event in events.items() if _reported_provider(event, first) == provider}
+
+
+def _reported_provider(event: Event, first: str) -> str | None:
+    """The provider that reported a refund or a dispute; an old refund is of the `first` one. None for other events."""
+    match event:
+        case PaymentRefunded():
+            return event.provider or first
+        case DisputeRecorded(changed_by=None):
+            return event.provider
+        case _:
+            return None
