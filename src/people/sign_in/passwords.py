@@ -1,12 +1,10 @@
-"""Passwords: which are good enough, and their hashes (argon2id, with the parameters that OWASP gives as the least).
+"""Passwords: which are good enough, and their hashes.
 
-A hash takes a tenth of a second and 19 MiB. A process makes one at a time, in a thread that gives way to the ledger,
-and lets few callers wait for it: nobody can keep the machine busy with passwords.
+A hash takes a tenth of a second and 19 MiB. A process of the service has one made at a time, by a process that gives
+way to the ledger, and lets few callers wait for it: nobody can keep the machine busy with passwords.
 """
 
 import asyncio
-import os
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +13,13 @@ from importlib.resources import files
 from typing import TypeVar
 from unicodedata import normalize
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
-
 from people.errors import AccessRefused
+from people.sign_in.hashing import hashing_process
 
 SHORTEST, LONGEST = 10, 128
 """Characters of a password, after NFKC."""
 MAX_WAITING = 20
 """Callers that may wait for a hash. One more is told to come back."""
-_NICENESS = 10
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$3pbXbv3PC+6t0cR3eW0E2Q$D8k/+bPtYRVvbZpc6XQ90MAnlWPq+UJGjhXXNeXh12Q"
 """The hash of no password: an unknown address is checked against it, so that it takes as long as a known one."""
 T = TypeVar("T")
@@ -61,16 +55,19 @@ class Passwords:
     """Hashes passwords, one at a time."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "passwords", initializer=_give_way)
+        self._thread = ThreadPoolExecutor(1, "passwords")
         self._places = threading.BoundedSemaphore(MAX_WAITING)
 
     async def hash(self, password: str) -> str:
-        """The hash of a password, with its salt. Raises AccessRefused: rate_limited."""
-        return await self._run(lambda: _HASHER.hash(normal(password)))
+        """The hash of a password, with its salt. Raises AccessRefused: rate_limited, and HashingEnded."""
+        return await self._run(lambda: hashing_process().hash(normal(password)))
 
     async def match(self, hashed: str | None, password: str) -> bool:
-        """Whether a hash is that of a password. Without a hash it takes as long. Raises AccessRefused: rate_limited."""
-        right = await self._run(lambda: _matches(hashed or NOBODYS, normal(password)))
+        """Whether a hash is that of a password. Without a hash it takes as long.
+
+        Raises AccessRefused: rate_limited, and HashingEnded.
+        """
+        right = await self._run(lambda: hashing_process().matches(hashed or NOBODYS, normal(password)))
         return right and hashed is not None
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -79,16 +76,3 @@ class Passwords:
         hashing = self._thread.submit(work)
         hashing.add_done_callback(lambda _: self._places.release())  # not sooner, for a client that leaves
         return await asyncio.wrap_future(hashing)
-
-
-def _matches(hashed: str, password: str) -> bool:
-    try:
-        return _HASHER.verify(hashed, password)
-    except VerificationError:
-        return False
-
-
-def _give_way() -> None:
-    """On Linux the niceness of a thread is its own."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
