@@ -23,6 +23,7 @@ class FoundPerson(NamedTuple):
     created_at: datetime
     last_sign_in_at: datetime | None
     deletion_at: datetime | None
+    disabled_at: datetime | None
     teams: int
 
 

@@ -208,6 +208,11 @@ def test_operators_find_people_and_teams(company: Company) -> None:
     everybody = clerk.get(page).text
     assert f'href="{page}" aria-current="page"' in everybody
     assert {*company.ids.values()} <= set(re.findall(r"<bdi>(usr_\w+)</bdi>", everybody))
+    company.enter("zoe")
+    assert "disabled" not in clerk.get(page, params={"q": "zoe"}).text
+    of_zoe = f"/v1/users/{company.ids['zoe']}"
+    assert company.service.client.patch(of_zoe, json={"status": "disabled"}).status_code == 200
+    assert "disabled" in clerk.get(page, params={"q": "zoe"}).text
     for text in ("x" * 255, "a\nb", "\0"):
         assert clerk.get(page, params={"q": text}).status_code == 422
     assert browser(company, "ada").get(page).status_code == 404

@@ -1,7 +1,7 @@
 -- People and teams, as operators look for them: those whose name or address has a text, or whose id it is.
 
 -- name: people
-SELECT u.user_id, u.email, u.name, u.created_at, u.last_sign_in_at, u.deletion_at,
+SELECT u.user_id, u.email, u.name, u.created_at, u.last_sign_in_at, u.deletion_at, u.disabled_at,
        (SELECT count(*) FROM people.members AS m WHERE m.user_id = u.user_id) AS teams
 FROM people.users AS u
 WHERE strpos(u.email, lower(%(text)s)) > 0 OR strpos(lower(u.name), lower(%(text)s)) > 0 OR u.user_id = %(text)s
