@@ -278,6 +278,13 @@ def test_a_key_asks_about_its_account_and_no_other(club: Club) -> None:
         assert asked(club, mine["key"], "GET", path).json() == company.ask("ines", "GET", path).json()
     for key in (ours, member):
         refused(asked(club, key["key"], "GET", "/api/usage/current"), 404, "account_not_found")
+    for key, account in ((mine, own), (ours, team)):
+        plan = company.ask("ines", "GET", "/api/subscription", params={"account_id": account}).json()
+        assert plan["tier"] == "free"
+        assert asked(club, key["key"], "GET", "/api/subscription").json() == plan
+    refused(asked(club, member["key"], "GET", "/api/subscription"), 403, "missing_role")
+    elsewhere = asked(club, mine["key"], "GET", "/api/subscription", params={"account_id": team})
+    refused(elsewhere, 404, "account_not_found")
     for path in (f"/api/teams/{team}/{what}" for what in ("limits", "usage", "members")):
         assert asked(club, ours["key"], "GET", path).status_code == 200, path
         refused(asked(club, mine["key"], "GET", path), 404, "not_found")

@@ -79,7 +79,7 @@ QUERIES = {
         for name in ("current", "history", "analytics")
     },
     "/api/limits": {200, 401, 403, 404, 422, 429, 500, 503},
-    "/api/subscription": {200, 401, 403, 404, 422, 500, 503},
+    "/api/subscription": {200, 401, 403, 404, 422, 429, 500, 503},
     "/api/audit": {200, 401, 403, 404, 422, 500, 503},
     "/v1/keys": {200, 401, 403, 422, 429, 500, 503},
     **{f"/v1/{name}": {200, 401, 403, 422, 429, 500, 503} for name in ("users", "teams")},

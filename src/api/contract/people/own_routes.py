@@ -42,6 +42,7 @@ OWN_OF_PEOPLE: dict[str, Scope] = {
     "GET /api/usage/history": "read",
     "GET /api/usage/analytics": "read",
     "GET /api/limits": "read",
+    "GET /api/subscription": "read",
     f"GET {_TEAM}/limits": "read",
     f"GET {_TEAM}/members": "admin",
     f"GET {_TEAM}/usage": "admin",

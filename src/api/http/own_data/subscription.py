@@ -40,7 +40,7 @@ from people.teams.roles import at_least
 from people.teams.words import missing_role
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
-_ASKING = problems(401, 403, 404, 422, 500, 503)
+_ASKING = problems(401, 403, 404, 422, 429, 500, 503)
 _CHANGING = problems(401, 403, 404, 409, 422, 500, 501, 502) | problems_of(*LINKS_NEED)
 _BUYING = PROBLEMS | _CHANGING
 _MONTHS: dict[BillingPeriod, int] = {"monthly": 1, "yearly": 12}
