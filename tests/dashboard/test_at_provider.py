@@ -109,6 +109,7 @@ def test_whoever_comes_from_an_invitation_goes_on_with_it(service: Service, prov
         "?invitation=//evil.example": f"{ROOT}/accounts/ada",
         "?invitation=a%2Fb": f"{ROOT}/accounts/ada",
         "?to=https://evil.example": f"{ROOT}/accounts/ada",
+        "?to=team.team_00000000000000000000": f"{ROOT}/accounts/ada",
     }.items():
         client = guest(service)
         [start] = re.findall(rf'href="({START}[^"]*)"', client.get(f"{ROOT}/sign-in{query}").text)

@@ -26,7 +26,7 @@ def company(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
     settings = {"CREDIT_LEDGER_REGISTRATION": "invited"}
     with server.database() as conninfo, service_here(conninfo, folder, settings=settings) as service:
         made = Company(service, folder / "data" / "mail")
-        made.enter("ada", "bob", "carol", "dave")
+        made.enter("ada", "bob", "carol", "dave", "fay", "gus")
         yield made
 
 
@@ -66,6 +66,38 @@ def test_a_new_password_leads_back_to_the_invitation(company: Company) -> None:
     form = {"email": "carol@example.com", "password": PASSWORD, "csrf": token_in(client.get(f"{ROOT}/sign-in{back}"))}
     landed = client.post(f"{ROOT}/sign-in/password{back}", data=form)
     assert landed.url.path == f"{ROOT}/invitation/{secret}"
+
+
+def test_the_link_of_a_mail_to_a_team_leads_there(company: Company) -> None:
+    """Through a sign-in by mail; from another account with a button; and nobody else anywhere."""
+    team = company.team("pages", "ada", fay="admin")
+    page, back, client = path_of(team, "team"), f"?to=team.{team}", guest(company.service)
+    assert str(client.get(page).url).endswith(f"{ROOT}/sign-in{back}")
+    assert f'href="{ROOT}/sign-in/link{back}"' in client.get(page).text
+    for name in ("fay", "gus"):
+        assert sent(client, f"{ROOT}/sign-in/link{back}", email=f"{name}@example.com").status_code == 202
+    link = company.link("fay", kind="link", path="link")
+    assert link.endswith(back)
+    landed = sent(client, f"{ROOT}/link/{link}")
+    assert (landed.url.path, landed.status_code) == (page, 200)
+
+    none_of_it = company.link("gus", kind="link", path="link")
+    assert "?" not in none_of_it, "a stranger chooses nothing that others read"
+    home = path_of(company.ids["gus"])
+    stranger = guest(company.service)
+    assert sent(stranger, f"{ROOT}/link/{none_of_it}{back}").url.path == home
+    assert stranger.get(page).status_code == 404
+
+    own = guest(company.service)
+    own.cookies.set("credit_ledger_session", company.cookie("fay"), domain="127.0.0.1", path=ROOT)
+    listed = own.get(page)
+    assert str(listed.url).endswith(f"{ROOT}/my/accounts{back}")
+    assert "in another account of yours" in listed.text
+    form = {"account_id": team, "csrf": token_in(listed)}
+    assert own.post(f"{ROOT}/my/accounts{back}", data=form).url.path == page
+    with psycopg.connect(owner(company.service.conninfo)) as connection:
+        connection.execute("UPDATE people.sessions SET expires_at = begun_at WHERE user_id = %s", [company.ids["fay"]])
+    assert f'href="{ROOT}/sign-in{back}"' in own.get(page).text
 
 
 def test_mails_of_a_kind_end_without_signing_in(company: Company) -> None:

@@ -1,6 +1,7 @@
 """The dashboard as an application of its own: its routes, and the pages that it answers when something fails."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from api.contract.scopes import PAGES, route_name
 from api.dashboard import sign_in
 from api.dashboard.catalog_pages import catalog, plans
 from api.dashboard.checkout_pages import buying, checkout, transfers
-from api.dashboard.current_user import NotSignedIn, admit, home_path, root_of, user_of
+from api.dashboard.current_user import InAnotherAccount, NotSignedIn, admit, home_path, root_of, user_of
 from api.dashboard.document_pages import downloads
 from api.dashboard.forms import form_secret
 from api.dashboard.import_pages import import_file, import_list
@@ -51,6 +52,7 @@ from billing.errors import BillingRefused
 from ledger.domain.errors import Refusal
 from ledger.postgres.errors import LOST
 from people.errors import AccessRefused
+from people.sign_in.ways_back import WayBack
 from projections.models.views import NotBuilt, NotYetVisible
 
 _ACCOUNT = "/accounts/{account_id}"
@@ -108,13 +110,21 @@ def dashboard() -> Starlette:
         _page("/imports/{upload_id}", import_file.submit_import_file, "POST"),
         _page("/imports/{upload_id}/bad_rows.csv", import_file.bad_rows),
     ]
-    expected = dict.fromkeys(
-        (Problem, Refusal, AccessRefused, BillingRefused, NotYetVisible, NotBuilt, *LOST, Exception), _on_error
-    )
-    others = {NotSignedIn: _not_signed_in, HTTPException: _on_http_error, ClientLeft: _on_client_left}
-    app = Starlette(exception_handlers={**others, **expected})
+    app = Starlette(exception_handlers=_pages_of_errors())
     app.router = Router(routes, redirect_slashes=False, middleware=[Middleware(_QueryLimit)])
     return app
+
+
+def _pages_of_errors() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]:
+    """What a browser is shown when a page raises."""
+    expected = (Problem, Refusal, AccessRefused, BillingRefused, NotYetVisible, NotBuilt, *LOST, Exception)
+    return {
+        NotSignedIn: _not_signed_in,
+        InAnotherAccount: _in_another_account,
+        HTTPException: _on_http_error,
+        ClientLeft: _on_client_left,
+        **dict.fromkeys(expected, _on_error),
+    }
 
 
 def _page(path: str, show: Show, method: str = "GET") -> Route:
@@ -273,15 +283,23 @@ async def static(request: Request) -> Response:
 
 
 async def _not_signed_in(request: Request, error: Exception) -> Response:
-    """Explain that the session is over, and link back to the product. Without a session, ask operators to sign in.
+    """Explain that the session is over, and link back to the product. Without a session, ask for a sign-in.
 
+    Whoever followed a link of a mail to a page of an account goes on there when they have signed in.
     The script of an open page that asks for its event stream gets the status alone: a page is no stream.
     """
     assert isinstance(error, NotSignedIn)
+    back = WayBack.of_path(request.url.path).query
     asks_for_page = not request.headers.get("accept", "").startswith("text/event-stream")
     if request.method == "GET" and not error.session_over and asks_for_page:
-        return RedirectResponse(f"{root_of(request)}/sign-in", 303)
-    return await page(request, "session_over.html", status=401, return_url=error.return_url)
+        return RedirectResponse(f"{root_of(request)}/sign-in{back}", 303)
+    return await page(request, "session_over.html", status=401, return_url=error.return_url, back=back)
+
+
+async def _in_another_account(request: Request, error: Exception) -> Response:
+    """Lead to the list of a person's accounts, where a button opens the page in its account."""
+    assert isinstance(error, InAnotherAccount)
+    return RedirectResponse(f"{root_of(request)}/my/accounts{error.back.query}", 303)
 
 
 _TITLES = {

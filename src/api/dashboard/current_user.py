@@ -22,6 +22,8 @@ from api.http.requests.request import headers_of
 from people.api_keys import ApiKey
 from people.oidc.words import ProviderOperator
 from people.sessions import Session, Sessions, SessionWatch
+from people.sign_in.ways_back import HOME, WayBack
+from people.teams.people_in_teams import PeopleInTeams
 from people.teams.roles import Role
 
 ROOT = "/dashboard"
@@ -35,6 +37,14 @@ class NotSignedIn(Exception):
         super().__init__("the session is over" if session_over else "there is no session")
         self.session_over = session_over
         self.return_url = return_url
+
+
+class InAnotherAccount(Exception):
+    """A person followed the link of a mail to a page of another account of theirs, to which `back` leads."""
+
+    def __init__(self, back: WayBack) -> None:
+        super().__init__("the page is of another account")
+        self.back = back
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +192,16 @@ def _holder_of(session: Session, account_id: str, secret: str) -> AccountHolder:
 async def admit(request: Request, access: Access) -> None:
     """Let a request through to a page, before anything else of it is read.
 
-    Raises NotSignedIn, HTTPException 404 for an account or a page that is not the user's, HTTPException 403 for an
-    operator whose key lacks the scope, and Problem for an ambiguous request.
+    Raises NotSignedIn, InAnotherAccount, HTTPException 404 for an account or a page that is not the user's,
+    HTTPException 403 for an operator whose key lacks the scope, and Problem for an ambiguous request.
     """
     if access.scopes or access.person:
         user = await current_user_of(request)
         if any(CONTROL.search(str(text)) for text in request.path_params.values()):
             page_not_found()  # no id has such a character, and the database has no such text
         own = not isinstance(user, AccountHolder) or request.path_params.get("account_id") in {None, user.account_id}
+        if not own:
+            await _check_other_account(request, user)
         if not own or not (user.may(access) or (user.is_operator and not access.person)):
             page_not_found()
         if not user.may(access):
@@ -197,6 +209,16 @@ async def admit(request: Request, access: Access) -> None:
             raise HTTPException(403, f"Your API key lacks the scope {scopes}. Sign in with a key that has it.")
     check_unambiguous(request.scope, headers_of(request.scope))
     parameters_of(request.scope)
+
+
+async def _check_other_account(request: Request, user: CurrentUser) -> None:
+    """Raise InAnotherAccount where a mail leads to the page of an account in which a person has a role."""
+    back = WayBack.of_path(request.url.path) if request.method == "GET" else HOME
+    teams: PeopleInTeams | None = request.app.state.teams
+    if not back.account or teams is None or user.user_id is None:
+        return
+    if await teams.teams.role(user.user_id, back.account) is not None:
+        raise InAnotherAccount(back)
 
 
 def user_of(request: Request) -> CurrentUser:

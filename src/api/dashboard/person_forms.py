@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.contract.problems import STATUSES
-from api.dashboard.current_user import page_not_found
+from api.dashboard.current_user import account_path, page_not_found
 from api.dashboard.rendering import page
 from people.errors import AccessRefused
 from people.oidc.words import SignsInAtProvider
@@ -88,6 +88,8 @@ def first_page(root: str, back: WayBack, home: str) -> str:
     """The page on which somebody goes on who has signed in."""
     if back.invitation:
         return f"{root}/invitation/{back.invitation}"
+    if back.account:
+        return account_path(root, back.account, back.page)
     return f"{root}/settings" if back.settings else home
 
 

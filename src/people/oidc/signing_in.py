@@ -184,7 +184,8 @@ class ProviderSignIn:
         """Mail a link to the user who has the same address: only its reader knows whether both are one person."""
         around, now = self._around, self._around.clock()
         token, sha256 = new_token()
-        page = around.page(f"join/{token}{(await mailable(browser.back, email, around.is_invited)).query}")
+        back = await mailable(browser.back, email, around.log, around.is_invited)
+        page = around.page(f"join/{token}{back.query}")
         given = {"sha256": sha256, "issuer": who.issuer, "subject": who.subject, "email": email}
         async with around.log.connection() as connection:
             wanted = await note_mail(connection, email, browser.origin.network, now)

@@ -49,7 +49,7 @@ class Recovery:
         """The same rows are written whether the address is known or not."""
         around, now = self._around, self._around.clock()
         token, sha256 = new_token()
-        page = around.page(f"{purpose}/{token}{(await mailable(back, email, around.is_invited)).query}")
+        page = around.page(f"{purpose}/{token}{(await mailable(back, email, around.log, around.is_invited)).query}")
         async with around.log.connection() as connection:
             allowed = await note_mail(connection, email, origin.network, now)
             async with connection.transaction():

@@ -52,7 +52,7 @@ class Registrations:
 
         Raises AccessRefused: registration_closed without one, where only who is invited registers.
         """
-        back = await mailable(WayBack(invitation), email, self._around.is_invited)
+        back = await mailable(WayBack(invitation), email, self._around.log, self._around.is_invited)
         if not back.invitation and self._around.registration != "open":
             detail = "Only who is invited into a team registers here, from the link of the invitation, for its address."
             raise AccessRefused("registration_closed", detail)

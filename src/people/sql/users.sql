@@ -4,6 +4,14 @@
 SELECT user_id, email, name, created_at, password_set_at, account_opened_at, password_hash
 FROM people.users WHERE email = %(email)s;
 
+-- name: is_theirs
+-- Whether an account is that of an address, or of a team in which it is.
+SELECT EXISTS (
+    SELECT FROM people.users AS u WHERE u.email = %(email)s AND (u.user_id = %(account_id)s OR EXISTS (
+        SELECT FROM people.members AS m
+        WHERE m.team_id = %(account_id)s AND m.user_id = u.user_id AND m.status = 'active'))
+);
+
 -- name: user
 SELECT user_id, email, name, created_at, password_set_at, account_opened_at FROM people.users
 WHERE user_id = %(user_id)s;

@@ -145,7 +145,8 @@ async def test_the_database_has_no_secret_of_a_sign_in(product: Product) -> None
 async def test_the_way_back_is_bound_to_the_browser_and_to_the_state(product: Product) -> None:
     """Whoever changes it in the cookie ends no sign-in. The provider asks again who wants to confirm something."""
     sign_ins = product.sign_ins()
-    for back in (HOME, WayBack("an_invitation-1"), WayBack(settings=True)):
+    of_team = WayBack(account=f"team_{'0' * 20}", page="team")
+    for back in (HOME, WayBack("an_invitation-1"), WayBack(settings=True), of_team):
         begun, answer = await product.begin(sign_ins, Wish(back, again=back.settings))
         assert ("prompt=login" in begun.url) == back.settings
         secret, _, word = begun.cookie.partition(".")

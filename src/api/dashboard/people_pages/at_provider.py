@@ -17,9 +17,9 @@ from api.dashboard.cookies import (
     set_named_cookie,
     set_session_cookie,
 )
-from api.dashboard.current_user import home_path, page_not_found, root_of, sessions_of
-from api.dashboard.people_pages.signing_in import Fields, notice, spent, submitted_to
-from api.dashboard.person_forms import Form, first_page, provider_of, show, way_back
+from api.dashboard.current_user import page_not_found, sessions_of
+from api.dashboard.people_pages.signing_in import Fields, goes_on, notice, spent, submitted_to
+from api.dashboard.person_forms import Form, provider_of, show, way_back
 from api.dashboard.sign_in import SHOWN_AS_OVER
 from api.http import metrics
 from api.http.methods import is_head
@@ -78,9 +78,9 @@ async def _came_in(request: Request, came: CameIn) -> Response:
     if before is not None:
         await sessions_of(request).end(before)
     metrics.count_sign_in("provider", "done")
-    root = root_of(request)
-    response = RedirectResponse(first_page(root, came.back, home_path(root, came.account_id)), 303)
-    set_session_cookie(request, response, came.cookie, int((LASTS + SHOWN_AS_OVER).total_seconds()))
+    cookie, place = await goes_on(request, came.cookie, came.back, came.account_id)
+    response = RedirectResponse(place, 303)
+    set_session_cookie(request, response, cookie, int((LASTS + SHOWN_AS_OVER).total_seconds()))
     return response
 
 

@@ -30,6 +30,7 @@ from api.http import metrics
 from api.http.people.origins import origin_of
 from people.errors import AccessRefused
 from people.sign_in.sign_ins import LONGEST
+from people.sign_in.ways_back import WayBack
 from people.sign_in.words import SignedIn
 
 Fields = dict[str, str]
@@ -166,10 +167,23 @@ async def signed_in(request: Request, made: SignedIn, by: str) -> Response:
     if before is not None:
         await sessions_of(request).end(before)
     metrics.count_sign_in(by, "done")
-    root = root_of(request)
-    response = RedirectResponse(first_page(root, way_back(request), home_path(root, made.user.user_id)), 303)
-    set_session_cookie(request, response, made.token, int(LONGEST.total_seconds()))
+    cookie, place = await goes_on(request, made.token, way_back(request), made.user.user_id)
+    response = RedirectResponse(place, 303)
+    set_session_cookie(request, response, cookie, int(LONGEST.total_seconds()))
     return response
+
+
+async def goes_on(request: Request, cookie: str, back: WayBack, account_id: str | None) -> tuple[str, str]:
+    """The cookie and the address with which somebody goes on whose session began in an account, or in none.
+
+    A way back to a page of another account of theirs leads there, and the session with it; to any other account, home.
+    """
+    root = root_of(request)
+    home = home_path(root, account_id)
+    if not back.account or back.account == account_id:
+        return cookie, first_page(root, back, home)
+    switched = await sessions_of(request).switch(cookie, back.account, guard_of(request).mark)
+    return (switched, first_page(root, back, home)) if switched else (cookie, home)
 
 
 async def mailed(request: Request) -> Response:

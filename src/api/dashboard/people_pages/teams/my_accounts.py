@@ -9,7 +9,7 @@ from api.dashboard.current_user import person_of
 from api.dashboard.forms import one_line, read_form
 from api.dashboard.people_pages.teams.acting import Refused, refused, teams_of
 from api.dashboard.people_pages.teams.team import name_in, slug_in, switched
-from api.dashboard.person_forms import WrongField
+from api.dashboard.person_forms import WrongField, way_back
 from api.dashboard.rendering import page
 from people.errors import AccessRefused
 from people.teams.words import MAX_SLUG, MAX_TEAM_NAME
@@ -30,6 +30,7 @@ async def _show(request: Request, problem: Refused | None, given: Mapping[str, s
         current=user.account_id,
         teams=await teams_of(request).teams.of(user_id),
         problem=problem,
+        back=way_back(request),
         given=given or {},
         longest=(MAX_TEAM_NAME, MAX_SLUG),
     )

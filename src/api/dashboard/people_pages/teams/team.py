@@ -11,12 +11,13 @@ from api.dashboard.cookies import guard_of, set_session_cookie
 from api.dashboard.current_user import AccountHolder, account_path, home_path, root_of, sessions_of, user_of
 from api.dashboard.forms import one_line, read_form
 from api.dashboard.people_pages.teams.acting import Refused, actor_of, manages, refused, role_of, team_of, teams_of
-from api.dashboard.person_forms import WrongField, address_in
+from api.dashboard.person_forms import WrongField, address_in, first_page, way_back
 from api.dashboard.rendering import page
 from api.http.people.origins import origin_of
 from ledger.domain.commands import MAX_ID
 from people.errors import AccessRefused
 from people.sign_in.sign_ins import LONGEST
+from people.sign_in.ways_back import HOME
 from people.teams.people_in_teams import PeopleInTeams
 from people.teams.words import MAX_SLUG, MAX_TEAM_NAME, SLUG, Actor, InvitedRole, last_owner
 
@@ -114,7 +115,9 @@ async def switched(request: Request, user: AccountHolder, account_id: str) -> Re
     cookie = await sessions_of(request).switch(user.secret, account_id, guard_of(request).mark)
     if cookie is None:
         raise HTTPException(404)
-    response = RedirectResponse(home_path(root_of(request), account_id), 303)
+    root, back = root_of(request), way_back(request)
+    place = first_page(root, back if back.account == account_id else HOME, home_path(root, account_id))
+    response = RedirectResponse(place, 303)
     set_session_cookie(request, response, cookie, int(LONGEST.total_seconds()))
     return response
 
