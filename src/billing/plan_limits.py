@@ -8,7 +8,7 @@ from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import MAX_ID, NewLimit
 from ledger.domain.errors import InvalidField
 from ledger.domain.limits import CREDITS, MAX_NEAR
-from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, CalendarPeriod, Every, Period, TimedPeriod
+from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, Every, Period, period_of
 from ledger.domain.usage import DIMENSIONS, Dimension
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -39,13 +39,7 @@ class LimitPeriod(Strictly):
 
     def period(self) -> Period:
         """The period as the ledger has it. Raises ValueError."""
-        if self.every is None:
-            if self.seconds is None or self.zone is not None or self.starts is not None:
-                raise ValueError("must be absent, or have `every`, or `seconds` and nothing else")
-            return TimedPeriod(self.seconds)
-        if self.seconds is not None:
-            raise ValueError("must be absent, or have `every` or `seconds`, and not both")
-        return CalendarPeriod(self.every, self.zone or "UTC", self.starts or 1)
+        return period_of(self.every, self.zone, self.starts, self.seconds)
 
     @model_validator(mode="after")
     def _is_a_period(self) -> "LimitPeriod":

@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag
 from api.contract.bodies import NO_OTHER_NAMES, SEGMENT, VARIANTS, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
 from ledger.domain.commands import MAX_ID, NewLimit
 from ledger.domain.limits import CREDITS, MAX_ALLOWANCES, MAX_LIMITS, MAX_NEAR
-from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, CalendarPeriod, Every, Period, TimedPeriod
+from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, Every, Period, period_of
 from ledger.domain.usage import DIMENSIONS, Dimension
 
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -34,13 +34,7 @@ class PeriodBody(Body):
 
     def period(self) -> Period:
         """The period. Raises ValueError; what no calendar can be is refused by the command."""
-        if self.every is None:
-            if self.seconds is None or self.zone is not None or self.starts is not None:
-                raise ValueError("must be absent, or have `every`, or `seconds` and nothing else")
-            return TimedPeriod(self.seconds)
-        if self.seconds is not None:
-            raise ValueError("must be absent, or have `every` or `seconds`, and not both")
-        return CalendarPeriod(self.every, self.zone or "UTC", self.starts or 1)
+        return period_of(self.every, self.zone, self.starts, self.seconds)
 
 
 class OnlyBody(Body):

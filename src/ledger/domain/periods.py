@@ -58,6 +58,20 @@ class TimedPeriod:
 Period = CalendarPeriod | TimedPeriod
 
 
+def period_of(every: Every | None, zone: str | None, starts: int | None, seconds: int | None) -> Period:
+    """The period that fields of a body or of a file name; `every` and `seconds` exclude each other. Raises ValueError.
+
+    What no calendar can be, the command refuses.
+    """
+    if every is None:
+        if seconds is None or zone is not None or starts is not None:
+            raise ValueError("must be absent, or have `every`, or `seconds` and nothing else")
+        return TimedPeriod(seconds)
+    if seconds is not None:
+        raise ValueError("must be absent, or have `every` or `seconds`, and not both")
+    return CalendarPeriod(every, zone or "UTC", starts or 1)
+
+
 @cache
 def _zones() -> frozenset[str]:
     return frozenset(available_timezones() - {"localtime"})  # "localtime" differs between machines

@@ -100,10 +100,10 @@ async def one_grant(
     request: Request, account_id: AccountId, grant_id: ThingId, query: Annotated[Visible, Query()]
 ) -> JsonAnswer[GrantAnswer]:
     """As the list of grants has it."""
-    reads, number = reads_of(request), _number(grant_id, "grt_")
+    reads = reads_of(request)
     async with reads.views.snapshot(BALANCES, at_least=query.min_position) as moment:
-        found = None if number is None else await _last(grants_page, moment, account_id, reads.clock(), number)
-    if found is None or found["number"] != number:
+        found = await _row(grants_page, moment, account_id, reads.clock(), _number(grant_id, "grt_"))
+    if found is None:
         await known_account(reads.ledger, account_id)
         raise GrantNotFound(grant_id)
     [told] = await with_descriptions(reads.ledger.log, account_id, [grant(found)])
@@ -119,10 +119,10 @@ async def one_hold(
     request: Request, account_id: AccountId, hold_id: ThingId, query: Annotated[_Hold, Query()]
 ) -> JsonAnswer[HoldAnswer]:
     """As the list of holds has it."""
-    reads, number = reads_of(request), _number(hold_id, "hld_")
+    reads = reads_of(request)
     async with reads.views.snapshot(BALANCES, at_least=query.min_position) as moment:
-        found = None if number is None else await _last(holds_page, moment, account_id, reads.clock(), number)
-    if found is None or found["number"] != number:
+        found = await _row(holds_page, moment, account_id, reads.clock(), _number(hold_id, "hld_"))
+    if found is None:
         await known_account(reads.ledger, account_id)
         raise HoldNotFound(hold_id)
     [told] = await with_descriptions(reads.ledger.log, account_id, [hold(found)])
@@ -132,10 +132,14 @@ async def one_hold(
     return JsonAnswer({**as_of(moment), "account_id": account_id, **told, **captures})
 
 
-async def _last(page: Any, moment: Snapshot, account_id: str, now: datetime, number: int) -> dict[str, Any] | None:
-    """The row with the largest number that is at most `number`."""
+async def _row(
+    page: Any, moment: Snapshot, account_id: str, now: datetime, number: int | None, column: str = "number"
+) -> dict[str, Any] | None:
+    """The row of a list that has the number in the column by which pages are cut."""
+    if number is None:
+        return None
     rows = await page(moment, account_id, now=now, before=number + 1, status=None, limit=1)
-    return rows[0] if rows else None
+    return rows[0] if rows and rows[0][column] == number else None
 
 
 @router.get(
@@ -153,7 +157,7 @@ async def one_payment(
         asked = [one for one in named if query.provider in {None, one.provider}]
         if len(asked) > 1:
             raise PaymentAmbiguous(payment_id, [one.provider for one in asked])
-        row = await _last(payments_page, moment, account_id, now, asked[0].version) if asked else None
+        row = await _row(payments_page, moment, account_id, now, asked[0].version if asked else None, "version")
         found = [] if row is None else [payment(row)]
         grants = await add_grants_of_payments(moment, account_id, found, now) if "grants" in names else []
     if not found:
