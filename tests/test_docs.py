@@ -52,9 +52,10 @@ def test_every_event_has_its_heading_and_fields() -> None:
         assert named == [f.name for f in fields(TOPICS[topic]) if f.name not in {"recorded_at", "balance"}]
 
 
-def test_every_operation_is_in_the_glossary() -> None:
-    glossary = (ROOT / "docs" / "glossary.md").read_text()
-    assert [name for name in OPERATIONS if f"`{name}`" not in glossary] == []
+@pytest.mark.parametrize("page", ["glossary.md", "api.md"])
+def test_every_operation_is_in_the_glossary_and_among_the_commands(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    assert [name for name in OPERATIONS if f"`{name}`" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -86,6 +87,7 @@ def _exists(words: tuple[str, ...]) -> bool:
     return not hasattr(found, "commands") and given <= options
 
 
+API = (ROOT / "docs" / "api.md").read_text()
 READING = (ROOT / "docs" / "reading.md").read_text()
 EXPORTING = (ROOT / "docs" / "exporting.md").read_text()
 PROOF = (ROOT / "docs" / "proof.md").read_text()
@@ -131,6 +133,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         bought = _bought(known, port)
         changes = [_once_known(known + curl.replace("8000", port)) for curl in blocks("sh", SUBSCRIPTIONS)]
         limited = [json.loads(_said(known + curl.replace("8000", port))) for curl in blocks("sh", LIMITS)]
+        *alone, batch = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", API)]
         receipt = _receipt(known, port, environment, server_folder)
         deferred, *files = blocks("sh", REVENUE)
         earned = _once_known(known + deferred.replace("8000", port))
@@ -156,6 +159,8 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     _check_bought(bought)
     _check_changes(changes)
     assert [limit["limit_id"] for limit in limited[1]["limits"]] == ["member-month", "burst", "queries"]
+    assert [answer["version"] for answer in alone] == [2, 3, 4, 5]
+    assert [result["status"] for result in batch["results"]] == [201, 201, 402]  # type: ignore[attr-defined]
     assert "no fault found" in receipt
     assert earned["months"]
     assert len(written) == len(checked) == 2

@@ -1,5 +1,6 @@
 """The client in Python, against a running service: what it does with answers, refusals, and answers that are lost."""
 
+import re
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -9,7 +10,16 @@ import httpx
 import pytest
 
 from clients.python.making import made
-from credit_ledger_client import AsyncLedger, Conflict, InsufficientCredits, Ledger, NoAnswer, NotAllowed, NotFound
+from credit_ledger_client import (
+    AsyncLedger,
+    Conflict,
+    InsufficientCredits,
+    Ledger,
+    NoAnswer,
+    NotAllowed,
+    NotFound,
+    Refused,
+)
 from credit_ledger_client._retries import may_repeat, passes, pause
 from tests.api.stage import fresh
 from tests.long_form import LONG
@@ -102,6 +112,66 @@ def test_a_lost_answer_is_asked_for_with_the_same_key(serving: Service, account:
     assert way.keys == ["mine"] * 5
 
 
+def test_who_repeats_a_command_without_an_answer_has_its_key(serving: Service, ledger: Ledger, account: str) -> None:
+    """A command is carried out once, also when its caller had no key and goes on after the last attempt."""
+    hopeless, way = losing(serving, 0)
+    with hopeless, hopeless.account(account).hold(100) as hold:
+        way.left = 5
+        with pytest.raises(NoAnswer) as lost:
+            hold.capture(30, final=False)
+        assert lost.value.key
+        hold.capture(30, final=False, key=lost.value.key)
+    assert (ledger.account(account).balance()["total"], ledger.account(account).balance()["held"]) == (470, 0)
+    with pytest.raises(InsufficientCredits) as refused:
+        ledger.account(account).deduct(501, key="mine")
+    assert refused.value.key == "mine"
+
+
+def test_the_end_of_a_block_hides_no_exception_of_it(serving: Service, ledger: Ledger, account: str) -> None:
+    hopeless, way = losing(serving, 0)
+
+    def work() -> None:
+        with hopeless.account(account).hold(30):
+            way.left = 5
+            raise KeyError
+
+    with hopeless, pytest.raises(KeyError) as raised:
+        work()
+    [note] = raised.value.__notes__
+    assert re.match(r"The hold hld_\d+ was not released and ends by itself: POST /v1/accounts/", note)
+    with ledger.account(account).hold(30) as hold:
+        ledger.account(account).command(f"holds/{hold.placed['hold_id']}/captures", {})
+    assert ledger.account(account).balance()["total"] == 470
+
+
+def test_what_is_no_ledger_and_what_is_no_address_are_told(account: str) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text="<html>Sign in to this network")
+
+    with (
+        Ledger("http://x", ADMIN_KEY, http=httpx.Client(transport=httpx.MockTransport(page))) as elsewhere,
+        pytest.raises(Refused, match=r"not_the_ledger.*Sign in"),
+    ):
+        elsewhere.account(account).deduct(1)
+    with Ledger("127.0.0.1:8000", f"{ADMIN_KEY}\n") as nowhere:
+        with pytest.raises(NoAnswer, match="protocol"):
+            nowhere.account(account).balance()
+        with pytest.raises(NoAnswer, match="protocol"):
+            next(nowhere.events())
+
+
+def test_a_command_gets_a_key_unless_its_own_body_has_one(serving: Service) -> None:
+    ledger, way = losing(serving, 0)
+    name = fresh()
+    with ledger:
+        ledger.open_account(account_id=name)
+        with pytest.raises(Refused):
+            ledger.command("/v1/checkouts", {"account_id": name, "plan": "none", "price": "none"})
+        ledger.account(name).command("holds", {"amount": 1, "task_id": "task-1"})
+        ledger.account(name).deduct(1, task_id="task-1")
+    assert [bool(key) for key in way.keys] == [False, True, True, False]
+
+
 def test_pages_are_one_after_the_other(ledger: Ledger, account: str) -> None:
     spender, position = ledger.account(account), None
     for number in range(7):
@@ -192,30 +262,19 @@ async def test_the_same_without_waiting(serving: Service, account: str) -> None:
             await spender.deduct(1_000)
 
 
-STORY = """
-import sys
-from credit_ledger_client import InsufficientCredits, Ledger
-
-url, key, name = sys.argv[1:]
-with Ledger(url, key) as ledger:
-    ledger.open_account(account_id=name, signup_credits=500)
-    with ledger.account(name).hold(200) as hold:
-        hold.capture(150)
-    try:
-        ledger.account(name).deduct(351)
-    except InsufficientCredits as refused:
-        print(refused.shortfall)
-"""
+def programs(page: Path) -> list[str]:
+    """The programs that a page shows."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-def test_its_wheel_is_made_and_does_what_it_says(serving: Service, tmp_path: Path) -> None:
+def test_its_wheel_is_made_and_does_what_its_page_says(serving: Service, ledger: Ledger, tmp_path: Path) -> None:
     """In the long form an environment of its own gets it from an index; else it is beside the packages of the tests."""
     wheel = built(ROOT / "clients" / "python", tmp_path / "wheel")
     metadata, files = contents(wheel)
     assert files == files_of(ROOT / "clients" / "python" / "src")
     assert "credit_ledger_client/py.typed" in files
     assert (metadata["Name"], metadata.get_all("Requires-Dist")) == ("credit-ledger-client", ["httpx>=0.28,<1"])
-    environment = bare(tmp_path) | {"NO_PROXY": "127.0.0.1"}
+    environment = bare(tmp_path) | {"NO_PROXY": "127.0.0.1", "KEY": ADMIN_KEY}
     place, python = tmp_path / "installed", Path(sys.executable)
     if LONG:
         python = place / "bin" / "python"
@@ -225,8 +284,12 @@ def test_its_wheel_is_made_and_does_what_it_says(serving: Service, tmp_path: Pat
         alone = "--quiet", "--offline", "--no-deps", "--target"
         run(UV, "pip", "install", *alone, place, wheel, environment=environment)
         environment |= {"PYTHONPATH": str(place)}
-    told = run(python, "-c", STORY, serving.url, ADMIN_KEY, fresh("wheel"), environment=environment, folder=tmp_path)
-    assert told == "1\n"
+    name = fresh("wheel")
+    for program in programs(ROOT / "clients" / "python" / "README.md"):
+        there = program.replace("http://127.0.0.1:8000", serving.url).replace('"mary"', repr(name))
+        run(python, "-c", there, environment=environment, folder=tmp_path)
+    balance = ledger.account(name).balance()
+    assert (balance["total"], balance["held"]) == (500 - 30 - 150 - 15, 0)
 
 
 def test_only_what_may_pass_is_repeated_and_never_at_once() -> None:

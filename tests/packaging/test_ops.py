@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.contract.answers.health import Checks
 from api.http.histograms.filled_histogram import in_seconds
 from api.runtime.settings import load_settings, secret_settings, unknown_variables
 from ledger.timings.histogram import LAGS
@@ -173,6 +174,16 @@ def test_every_alert_has_a_test() -> None:
     tests = yaml.safe_load((OPS / "prometheus" / "alerts_test.yml").read_text())["tests"]
     raised = {one["alertname"] for test in tests for one in test["alert_rule_test"] if one["exp_alerts"]}
     assert raised == {rule["alert"] for rule in rules}
+
+
+def test_every_alert_says_what_to_do_and_has_its_heading_in_the_runbook() -> None:
+    rules = yaml.safe_load((OPS / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+    assert [rule["alert"] for rule in rules if not rule["annotations"].get("description", "").endswith(".")] == []
+    runbook = (OPS.parent / "docs" / "runbook.md").read_text()
+    headings = re.findall(r"^### (.+)$", runbook, re.MULTILINE)
+    assert headings == [rule["alert"] for rule in rules]
+    told = re.findall(r"^\| `(\w+)` \|", runbook, re.MULTILINE)
+    assert sorted(told) == sorted(Checks.__annotations__), "a check of /readyz that the runbook does not know"
 
 
 def families(service: Service) -> dict[str, str]:

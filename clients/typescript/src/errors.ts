@@ -9,6 +9,12 @@ export interface Problem {
 
 /** Something that the caller of a client has to know. */
 export class LedgerError extends Error {
+  /**
+   * The key of the command, also one that the client has chosen: with it, the same command is carried out once. Null for a
+   * question, and where a field of the body is the key.
+   */
+  key: string | null = null;
+
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;
@@ -18,7 +24,10 @@ export class LedgerError extends Error {
 /** The ledger did not answer. Whether a command was carried out is not known: send it again with the same key. */
 export class NoAnswer extends LedgerError {}
 
-/** The ledger refused. Nothing was recorded, unless the code is one after which that is not known. */
+/**
+ * The ledger refused. Nothing was recorded, unless the code is one after which that is not known: such as `unavailable`,
+ * after all attempts. Then send the command again with the same key.
+ */
 export class Refused extends LedgerError {
   constructor(
     readonly problem: Problem,
@@ -56,8 +65,13 @@ export class InsufficientCredits extends Refused {
   }
 }
 
-/** A limit leaves less than the command uses. The numbers are those of the limit, in its unit. */
-export class LimitReached extends InsufficientCredits {}
+/** A limit leaves less than the command uses. `required` and `shortfall` are in the unit of the limit. */
+export class LimitReached extends InsufficientCredits {
+  /** The limit that leaves least. */
+  get binding(): Readonly<Record<string, unknown>> {
+    return this.problem["binding"] as Record<string, unknown>;
+  }
+}
 
 /** There is no such thing: 404. */
 export class NotFound extends Refused {}

@@ -1,11 +1,17 @@
 /** Server-sent events, as they become notices. */
 
-/** Each event of a connection: the position after which the stream resumes, and the notice; null for the start. */
-export async function* notices(body: ReadableStream<Uint8Array>): AsyncGenerator<[number | null, unknown]> {
+/** Milliseconds without a word after which a connection is taken for broken: the ledger says something more often. */
+export const IDLE = 60_000;
+
+/**
+ * Each event of a connection: the position after which the stream resumes, and the notice; null for the start.
+ * Rejects when nothing comes for `idle` milliseconds.
+ */
+export async function* notices(body: ReadableStream<Uint8Array>, idle: number): AsyncGenerator<[number | null, unknown]> {
   let event = "";
   let id = "";
   let data: string[] = [];
-  for await (const line of lines(body)) {
+  for await (const line of lines(body, idle)) {
     if (line === "") {
       if (data.length) {
         const position = /^\d+$/.test(id) ? Number(id) : null;
@@ -24,13 +30,13 @@ export async function* notices(body: ReadableStream<Uint8Array>): AsyncGenerator
   }
 }
 
-async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* lines(body: ReadableStream<Uint8Array>, idle: number): AsyncGenerator<string> {
   const reader = body.getReader();
   const decoder = new TextDecoder();
   let rest = "";
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await soon(reader.read(), idle);
       if (done) return;
       const parts = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = parts.pop() ?? "";
@@ -38,5 +44,18 @@ async function* lines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> 
     }
   } finally {
     await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** A promise that rejects when it takes too long. */
+async function soon<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing came for ${milliseconds} ms`)), milliseconds);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

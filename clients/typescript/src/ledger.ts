@@ -1,13 +1,26 @@
 /** The ledger, an account, and a hold, as a service uses them. */
 
-import { LedgerError, NoAnswer, type Problem, refusal } from "./errors.js";
-import { notices } from "./events.js";
+import { LedgerError, NoAnswer, type Problem, Refused, refusal } from "./errors.js";
+import { IDLE, notices } from "./events.js";
 import { ATTEMPTS, passes, pause, sleep } from "./retries.js";
 import type { components } from "./schema.js";
 
 type Schemas = components["schemas"];
 type Asked = Record<string, string | number | boolean | undefined>;
 type OfPayment = "grants" | "subscription";
+
+/** The codes with which a release is refused because nothing is held any more. */
+const OVER = new Set(["hold_already_captured", "hold_already_released", "hold_expired"]);
+/** The field of a body that is the key when there is no other, by the end of the address. */
+const KEYS_IN_BODIES: Record<string, string> = {
+  accounts: "account_id",
+  grants: "transaction_id",
+  deductions: "task_id",
+  usage: "task_id",
+  payments: "payment_id",
+  refunds: "refund_id",
+  disputes: "dispute_id",
+};
 
 export interface LedgerOptions {
   /** How often a request is sent at most. */
@@ -16,6 +29,8 @@ export interface LedgerOptions {
   readonly timeout?: number;
   /** Another `fetch`, with its proxies and certificates. */
   readonly fetch?: typeof fetch;
+  /** Milliseconds without a word after which a stream is taken for broken. The ledger says something every 15 seconds. */
+  readonly idle?: number;
 }
 
 /** A credit ledger at a URL, for the holder of an API key. */
@@ -25,13 +40,15 @@ export class Ledger {
   readonly #attempts: number;
   readonly #timeout: number;
   readonly #fetch: typeof fetch;
+  readonly #idle: number;
 
   constructor(url: string, key: string, options: LedgerOptions = {}) {
-    this.#url = url.replace(/\/$/, "");
-    this.#key = key;
+    this.#url = new URL(url).href.replace(/\/$/, "");
+    this.#key = key.trim();
     this.#attempts = options.attempts ?? ATTEMPTS;
     this.#timeout = options.timeout ?? 30_000;
     this.#fetch = options.fetch ?? fetch;
+    this.#idle = options.idle ?? IDLE;
   }
 
   /** An account, whether or not it is open. Nothing is sent. */
@@ -41,7 +58,7 @@ export class Ledger {
 
   /** Open an account. To open it again with the same body is no error. */
   openAccount(body: Schemas["OpenBody"]): Promise<Schemas["Opened"]> {
-    return this.command("/v1/accounts", body, null);
+    return this.command("/v1/accounts", body);
   }
 
   /** Move credits from one account to another. */
@@ -69,10 +86,10 @@ export class Ledger {
     return this.stream("/v1/events/stream", after, signal);
   }
 
-  /** Send a command. `key` null: a field of the body is the key; none: it gets one that its repetitions have too. */
-  command<T>(path: string, body: object, key?: string | null): Promise<T> {
-    const named = key === null ? {} : { "idempotency-key": key ?? crypto.randomUUID() };
-    return this.answer("POST", path, body, named);
+  /** Send a command. Without a key of yours, and without one in the body, it gets one that its repetitions have too. */
+  command<T>(path: string, body: object, key?: string): Promise<T> {
+    const named = key ?? ownKey(path, body);
+    return this.answer("POST", path, body, named === undefined ? {} : { "idempotency-key": named });
   }
 
   /** Ask a question. */
@@ -100,14 +117,15 @@ export class Ledger {
         const headers: Record<string, string> = after === undefined ? {} : { "last-event-id": String(after) };
         const answer = await this.#send("GET", path, undefined, headers, signal);
         if (answer.ok && answer.body !== null) {
-          for await (const [position, notice] of notices(answer.body)) {
+          for await (const [position, notice] of notices(answer.body, this.#idle)) {
             after = position ?? after;
             failures = 0;
             if (notice !== null) yield notice as Schemas["EventNotice"];
           }
         } else {
-          const problem = await problemOf(answer);
-          if (!passes(problem.code)) throw refusal(problem, answer.headers.get("x-request-id"));
+          const problem = problemOf(answer.status, await answer.text());
+          const often = failures + 1 >= this.#attempts;
+          if (often || !passes(problem.code)) throw refusal(problem, answer.headers.get("x-request-id"));
         }
       } catch (error) {
         if (error instanceof LedgerError || signal?.aborted) throw error;
@@ -119,37 +137,45 @@ export class Ledger {
 
   /** Send a request until it is answered. Rejects with Refused, and with NoAnswer after the last attempt. */
   async answer<T>(method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<T> {
+    const said = body === undefined ? undefined : JSON.stringify(body);
     for (let attempt = 1; ; attempt += 1) {
-      let retryAfter: string | null = null;
-      try {
-        const answer = await this.#send(method, path, body, headers, AbortSignal.timeout(this.#timeout));
-        if (answer.ok) return (await answer.json()) as T;
-        const problem = await problemOf(answer);
-        if (attempt >= this.#attempts || !passes(problem.code)) {
-          throw refusal(problem, answer.headers.get("x-request-id"));
-        }
-        retryAfter = answer.headers.get("retry-after");
-      } catch (error) {
-        if (error instanceof LedgerError) throw error;
-        if (attempt >= this.#attempts) throw new NoAnswer(`${method} ${path}: ${String(error)}`, { cause: error });
+      const answer = await this.#once<T>(method, path, said, headers);
+      if ("found" in answer) return answer.found;
+      if (attempt >= this.#attempts || !answer.passes) {
+        answer.failure.key = headers["idempotency-key"] ?? null;
+        throw answer.failure;
       }
-      await sleep(pause(attempt, retryAfter));
+      await sleep(pause(attempt, answer.retryAfter));
+    }
+  }
+
+  /** Send a request once. */
+  async #once<T>(method: string, path: string, said: string | undefined, headers: Record<string, string>): Promise<Outcome<T>> {
+    try {
+      const answer = await this.#send(method, path, said, headers, AbortSignal.timeout(this.#timeout));
+      const text = await answer.text();
+      const found = jsonOf(text);
+      if (answer.ok && found !== undefined) return { found: found as T };
+      const problem = problemOf(answer.status, text);
+      const failure = refusal(problem, answer.headers.get("x-request-id"));
+      return { failure, passes: passes(problem.code), retryAfter: answer.headers.get("retry-after") };
+    } catch (cause) {
+      return { failure: new NoAnswer(`${method} ${path}: ${told(cause)}`, { cause }), passes: true, retryAfter: null };
     }
   }
 
   #send(
     method: string,
     path: string,
-    body: object | undefined,
+    body: string | undefined,
     headers: Record<string, string>,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
-    const said = body === undefined ? {} : { body: JSON.stringify(body) };
     const typed = body === undefined ? {} : { "content-type": "application/json" };
     return this.#fetch(this.#url + path, {
       method,
       headers: { authorization: `Bearer ${this.#key}`, ...typed, ...headers },
-      ...said,
+      ...(body === undefined ? {} : { body }),
       ...(signal === undefined ? {} : { signal }),
     });
   }
@@ -217,12 +243,12 @@ export class Account {
 
   /** Give credits. */
   grant(body: Schemas["GrantBody"], key?: string): Promise<Schemas["Granted"]> {
-    return this.command("grants", body, key ?? (body.transaction_id == null ? undefined : null));
+    return this.command("grants", body, key);
   }
 
   /** Take credits: all of the amount or nothing. Rejects with InsufficientCredits and LimitReached. */
   deduct(body: Schemas["DeductBody"], key?: string): Promise<Schemas["Deducted"]> {
-    return this.command("deductions", body, key ?? (body.task_id == null ? undefined : null));
+    return this.command("deductions", body, key);
   }
 
   /** Undo a deduction, or a part of it. */
@@ -237,11 +263,11 @@ export class Account {
 
   /** Count usage that costs no credits. Rejects with LimitReached. */
   meter(body: Schemas["MeterBody"], key?: string): Promise<Schemas["Metered"]> {
-    return this.command("usage", body, key ?? (body.task_id == null ? undefined : null));
+    return this.command("usage", body, key);
   }
 
   /** Send a command about the account, such as `freeze`, to its address below that of the account. */
-  command<T>(path: string, body: object, key?: string | null): Promise<T> {
+  command<T>(path: string, body: object, key?: string): Promise<T> {
     return this.ledger.command(`${this.#path}/${path}`, body, key);
   }
 }
@@ -273,8 +299,12 @@ export class Hold implements AsyncDisposable {
     return this.#act("release", {});
   }
 
+  /** Release what was not captured. That nothing is held any more is no error. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#open) await this.release();
+    if (!this.#open) return;
+    await this.release().catch((error: unknown) => {
+      if (!(error instanceof Refused && OVER.has(error.code))) throw error;
+    });
   }
 
   #act<T>(what: string, body: object, key?: string): Promise<T> {
@@ -287,15 +317,35 @@ function names(expand: readonly string[]): Asked {
   return expand.length === 0 ? {} : { expand: [...expand].sort().join(",") };
 }
 
-/** The problem of an answer; one of our own for what something between us and the ledger has answered. */
-async function problemOf(answer: Response): Promise<Problem> {
-  const text = await answer.text();
+/** A new key for a command whose body has none. */
+function ownKey(path: string, body: object): string | undefined {
+  const field = KEYS_IN_BODIES[path.slice(path.lastIndexOf("/") + 1)];
+  const named = field !== undefined && Boolean((body as Record<string, unknown>)[field]);
+  return named ? undefined : crypto.randomUUID();
+}
+
+/** What an attempt came to: an answer, or a failure that another one may mend. */
+type Outcome<T> = { found: T } | { failure: LedgerError; passes: boolean; retryAfter: string | null };
+
+/** What a text says; undefined if it is no JSON. */
+function jsonOf(text: string): unknown {
   try {
-    const found = JSON.parse(text) as Problem | null;
-    if (found !== null && typeof found === "object" && "code" in found) return found;
+    return JSON.parse(text);
   } catch {
-    // no JSON: not an answer of the ledger
+    return undefined;
   }
-  const code = answer.status >= 500 ? "unavailable" : "not_the_ledger";
-  return { code, status: answer.status, detail: `Not an answer of the ledger: ${text.slice(0, 200)}` };
+}
+
+/** The problem of an answer; one of our own for what something between us and the ledger has answered. */
+function problemOf(status: number, text: string): Problem {
+  const found = jsonOf(text) as Problem | null | undefined;
+  if (found !== null && typeof found === "object" && "code" in found) return found;
+  const code = status >= 500 ? "unavailable" : "not_the_ledger";
+  return { code, status, detail: `Not an answer of the ledger: ${text.slice(0, 200)}` };
+}
+
+/** What is known of a failure: fetch has the reason in its cause. */
+function told(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error ? `${String(error)} (${cause.message})` : String(error);
 }

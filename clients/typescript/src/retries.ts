@@ -27,12 +27,17 @@ export function pause(attempt: number, retryAfter: string | null): number {
   return asked + Math.random() * Math.min(100 * 2 ** attempt, LONGEST);
 }
 
+/** Wait. An aborted signal ends it, and rejects with the reason. */
 export function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
+    const aborted = (): void => {
       clearTimeout(timer);
-      reject(signal.reason as Error);
-    });
+      reject(signal?.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", aborted, { once: true });
   });
 }

@@ -14,10 +14,22 @@ from credit_ledger_client import types as t
 from credit_ledger_client._bodies import Capturing, Holding, OfPayment, Spending, SpendingPriced
 from credit_ledger_client._events import Lines
 from credit_ledger_client._retries import ATTEMPTS, may_repeat, passes, pause
-from credit_ledger_client.errors import LedgerError, NoAnswer, refusal
+from credit_ledger_client.errors import LedgerError, NoAnswer, Refused, refusal
 
 _IDLE = 60.0
 """Seconds without a word after which a stream is taken for broken: the ledger says something more often."""
+_OVER = frozenset({"hold_already_captured", "hold_already_released", "hold_expired"})
+"""The codes with which a release is refused because nothing is held any more."""
+_KEYS_IN_BODIES = {
+    "accounts": "account_id",
+    "grants": "transaction_id",
+    "deductions": "task_id",
+    "usage": "task_id",
+    "payments": "payment_id",
+    "refunds": "refund_id",
+    "disputes": "dispute_id",
+}
+"""The field of a body that is the key when there is no other, by the end of the address."""
 
 
 class AsyncLedger:
@@ -32,9 +44,10 @@ class AsyncLedger:
         attempts: int = ATTEMPTS,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        """`http` is a client of yours, with its proxies and certificates; by default there is one of its own."""
+        """`timeout` is in seconds, for one attempt. `http` is a client of yours, with its own timeout, proxies and
+        certificates, which is closed with the ledger."""
         self._url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {key}"}
+        self._headers = {"authorization": f"Bearer {key.strip()}"}
         self._attempts = attempts
         self._http = http or httpx.AsyncClient(timeout=timeout)
 
@@ -82,7 +95,7 @@ class AsyncLedger:
     async def command(self, path: str, body: Mapping[str, Any], key: str | None = None) -> Any:
         """Send a command. Without a key of yours, and without one in the body, it gets one that is used by its
         repetitions alone."""
-        key = key or _own_key(body)
+        key = key or _own_key(path, body)
         headers = {} if key is None else {"idempotency-key": key}
         return await self._answer("POST", path, body=body, headers=headers, safe=True)
 
@@ -118,8 +131,9 @@ class AsyncLedger:
                         after, failures = lines.position if lines.position is not None else after, 0
                         if event is not None:
                             yield event
-            except httpx.TransportError:
-                pass
+            except httpx.TransportError as error:
+                if not may_repeat(error, safe=True):
+                    raise NoAnswer(f"GET {path}: {error}") from error
             failures += 1
             await asyncio.sleep(pause(min(failures, 8), {}))
 
@@ -149,14 +163,15 @@ class AsyncLedger:
                 )
             except httpx.TransportError as error:
                 if attempt == self._attempts or not may_repeat(error, safe=safe):
-                    raise NoAnswer(f"{method} {path}: {error}") from error
+                    raise _keyed(NoAnswer(f"{method} {path}: {_told(error)}"), sent) from error
                 await asyncio.sleep(pause(attempt, {}))
                 continue
-            if answer.status_code < 300:
-                return answer.json()
+            found = _json_of(answer)
+            if answer.status_code < 300 and found is not None:
+                return found
             problem = _problem_of(answer)
             if attempt == self._attempts or not passes(problem["code"], safe=safe):
-                raise refusal(problem, answer.headers.get("x-request-id"))
+                raise _keyed(refusal(problem, answer.headers.get("x-request-id")), sent)
             await asyncio.sleep(pause(attempt, answer.headers))
         raise AssertionError("the last attempt returns or raises")
 
@@ -286,13 +301,23 @@ class AsyncHold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._open:
+        if not self._open:
+            return
+        try:
             await self.release()
+        except LedgerError as failed:
+            if isinstance(failed, Refused) and failed.code in _OVER:
+                return
+            if error is None:
+                raise
+            error.add_note(f"The hold {self.placed['hold_id']} was not released and ends by itself: {failed}")
 
-    async def capture(self, amount: int | None = None, *, final: bool = True, **body: Unpack[Capturing]) -> t.Captured:
+    async def capture(
+        self, amount: int | None = None, *, final: bool = True, key: str | None = None, **body: Unpack[Capturing]
+    ) -> t.Captured:
         """Turn the hold, or a part of it, into a deduction. With `final=False` the rest stays on hold."""
         said = {"amount": amount, "final": final, **body}
-        captured = cast(t.Captured, await self._act("captures", said))
+        captured = cast(t.Captured, await self._act("captures", said, key))
         self._open = not captured["final"]
         return captured
 
@@ -305,14 +330,25 @@ class AsyncHold:
         self._open = False
         return cast(t.Released, await self._act("release", {}))
 
-    async def _act(self, what: str, body: Mapping[str, Any]) -> Any:
-        return await self._account.command(f"holds/{quote(self.placed['hold_id'], safe='')}/{what}", body, None)
+    async def _act(self, what: str, body: Mapping[str, Any], key: str | None = None) -> Any:
+        return await self._account.command(f"holds/{quote(self.placed['hold_id'], safe='')}/{what}", body, key)
 
 
-def _own_key(body: Mapping[str, Any]) -> str | None:
+def _own_key(path: str, body: Mapping[str, Any]) -> str | None:
     """A new key for a command whose body has none."""
-    own = ("transaction_id", "task_id", "payment_id", "account_id")
-    return None if any(body.get(name) for name in own) else str(uuid4())
+    field = _KEYS_IN_BODIES.get(path.rpartition("/")[2])
+    return None if field and body.get(field) else str(uuid4())
+
+
+def _keyed(error: LedgerError, sent: Mapping[str, str]) -> LedgerError:
+    """An error with the key that was sent."""
+    error.key = sent.get("idempotency-key")
+    return error
+
+
+def _told(error: httpx.TransportError) -> str:
+    """What is known of a failure: those of time say nothing."""
+    return str(error) or type(error).__name__
 
 
 def _names(expand: Collection[str]) -> str | None:
@@ -325,12 +361,17 @@ def _said(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _json_of(answer: httpx.Response) -> Any:
+    """What an answer says; None if it is no JSON."""
+    try:
+        return answer.json()
+    except ValueError:
+        return None
+
+
 def _problem_of(answer: httpx.Response) -> Mapping[str, Any]:
     """The problem of an answer; one of our own for what something between us and the ledger has answered."""
-    try:
-        found = answer.json()
-    except ValueError:
-        found = None
+    found = _json_of(answer)
     if isinstance(found, dict) and "code" in found:
         return found
     code = "unavailable" if answer.status_code >= 500 else "not_the_ledger"

@@ -15,11 +15,13 @@ _PASSING = frozenset(
 """The codes of problems that may pass by themselves."""
 _OF_READS = frozenset({"not_yet_visible", "projection_unavailable", "query_timeout", "document_unavailable"})
 _BEFORE_IT_WAS_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_NEVER_SENT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+"""The address or the key is none: the next attempt would fail too."""
 
 
 def may_repeat(error: httpx.TransportError, *, safe: bool) -> bool:
     """Whether a request without an answer can be sent again; `safe` ones can whatever became of the first."""
-    return safe or isinstance(error, _BEFORE_IT_WAS_SENT)
+    return not isinstance(error, _NEVER_SENT) and (safe or isinstance(error, _BEFORE_IT_WAS_SENT))
 
 
 def passes(code: str, *, safe: bool) -> bool:

@@ -7,13 +7,18 @@ from typing import Any
 class LedgerError(Exception):
     """Something that the caller of a client has to know."""
 
+    key: str | None = None
+    """The key of the command, also one that the client has chosen: with it, the same command is carried out once. None
+    for a question, and where a field of the body is the key."""
+
 
 class NoAnswer(LedgerError):
     """The ledger did not answer. Whether a command was carried out is not known: send it again with the same key."""
 
 
 class Refused(LedgerError):
-    """The ledger refused. Nothing was recorded, unless the code is one after which that is not known."""
+    """The ledger refused. Nothing was recorded, unless the code is one after which that is not known: such as
+    `unavailable`, after all attempts. Then send the command again with the same key."""
 
     def __init__(self, problem: Mapping[str, Any], request_id: str | None) -> None:
         super().__init__(f"{problem['code']}: {problem['detail']}")
@@ -57,7 +62,7 @@ class InsufficientCredits(Refused):
 
 
 class LimitReached(InsufficientCredits):
-    """A limit leaves less than the command uses. The numbers are those of the limit, in its unit."""
+    """A limit leaves less than the command uses. `required` and `shortfall` are in the unit of the limit."""
 
     @property
     def binding(self) -> Mapping[str, Any]:
