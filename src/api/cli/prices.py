@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from textwrap import wrap
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -19,7 +20,7 @@ from api.runtime.settings import Settings
 from billing.errors import BillingRefused, WrongPriceBook
 from billing.prices import table
 from billing.prices.document import RateBody
-from billing.prices.drafts import Terms, draft
+from billing.prices.drafts import Draft, Terms, draft
 from billing.prices.files import as_toml, read_book
 from billing.prices.public_prices import of_genai_prices, of_litellm
 from billing.prices.table import BookVersion, Published
@@ -102,18 +103,27 @@ def _add_draft(group: typer.Typer) -> None:
             except ValueError as error:
                 raise WrongPriceBook(str(error)) from error
             if not made.rates:
-                raise WrongPriceBook("no model has a price there; is the provider spelled as the source spells it?")
+                raise WrongPriceBook("no model has a price there that a rate can have")
         source = f"the file {litellm.name}" if litellm else "genai-prices"
         heads = [
             f"A draft, made {now:%Y-%m-%d} from {source}: {counted(len(made.rates), 'rate')}.",
             f"A credit is worth {credit_usd} US dollars; the mark-up is {mark_up} percent. Review it, then:",
             "credit-ledger prices diff FILE; credit-ledger prices publish FILE",
             "",
-            *made.remarks,
+            *_remarks(made),
         ]
         if made.left_out:
             heads.append(f"Left out: {counted(made.left_out, 'name')} without a price that a rate can have.")
         typer.echo(as_toml(made.rates, heads), nl=False)
+
+
+def _remarks(made: Draft) -> Iterator[str]:
+    """Each remark, with the models that it is about."""
+    for remark, models in made.remarks.items():
+        yield f"{remark}:"
+        for provider, names in models.items():
+            text = f"{provider} / {', '.join(names)}"
+            yield from wrap(text, 110, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _number(option: str, text: str, least: Fraction = Fraction()) -> Fraction:
@@ -154,7 +164,7 @@ def _shown(versions: Sequence[BookVersion], found: Published | None) -> Iterator
     for one in versions:
         yield _version_line(one)
     if found is not None:
-        yield f"the rates of version {found.version.version}:"
+        yield f"the rates of version {found.version.version} (provider / model / metric):"
         yield from (f"  {_globs(rate)}: {rate_text(rate)}" for rate in found.document.rates)
 
 
@@ -176,7 +186,8 @@ def _globs(rate: RateBody) -> str:
 
 def _told(changes: Sequence[RateChange]) -> str:
     lines = [line for change in changes for line in _change_lines(change)]
-    return "\n".join([*lines, f"{counted(len(changes), 'rate')} would change"])
+    head = ["provider / model / metric"] if lines else []
+    return "\n".join([*head, *lines, f"{counted(len(changes), 'rate')} would change"])
 
 
 def _change_lines(change: RateChange) -> Iterator[str]:

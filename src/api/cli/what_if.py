@@ -129,10 +129,10 @@ def _told(days: _Days, book: PriceBook, found: WhatIf) -> Iterator[str]:
     name = f"version {book.version}" if book.version else "the file"
     yield f"{days.first} to {days.last}, {days.tz.key}, under {name} (sha256 {book.sha256[:16]}…)"
     yield from _total(found.total)
-    yield from _groups("account", found.accounts)
-    yield from _groups("plan", found.plans)
-    yield from _groups("provider", found.providers)
-    yield from _groups("provider and model", found.models)
+    yield from _groups("by account", found.accounts)
+    yield from _groups("by plan", found.plans)
+    yield from _groups("by provider", found.providers)
+    yield from _groups("by provider / model", found.models)
     yield from _refusals(found)
 
 
@@ -150,21 +150,33 @@ def _change(costs: Costs) -> str:
     return f"{costs.difference:+,}{share}"
 
 
-def _groups(kind: str, groups: Groups[Any]) -> Iterator[str]:
+def _groups(title: str, groups: Groups[Any]) -> Iterator[str]:
+    """A table of the groups of a kind."""
     found = groups.sorted()
     if not found:
         return
-    yield f"by {kind}: cost, would cost, difference; refused; without usage"
-    yield from (f"  {_name(key)}: {_line(costs)}" for key, costs in found[:LISTED])
+    lines = [(_name(key), *_cells(costs)) for key, costs in found[:LISTED]]
+    if groups.others is not None:
+        lines.append(("others, together", *_cells(groups.others)))
+    yield ""
+    yield from _table((title, "cost", "would cost", "difference", "refused", "without usage"), lines)
     if len(found) > LISTED:
         yield f"  and {len(found) - LISTED:,} more: --json has them"
-    if groups.others is not None:
-        yield f"  others, together: {_line(groups.others)}"
 
 
-def _line(costs: Costs) -> str:
-    parts = f"{costs.cost:,}, {costs.would_cost:,}, {_change(costs)}"
-    return f"{parts}; {costs.refused_cost:,}; {costs.unsaid_cost:,}"
+def _cells(costs: Costs) -> tuple[str, ...]:
+    return (
+        *(f"{costs.cost:,}", f"{costs.would_cost:,}", _change(costs)),
+        *(f"{costs.refused_cost:,}", f"{costs.unsaid_cost:,}"),
+    )
+
+
+def _table(heads: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Lines whose cells stand below each other: names on the left, numbers on the right."""
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+    for name, *numbers in (heads, *lines):
+        cells = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
+        yield "  ".join([f"  {name.ljust(widths[0])}", *cells])
 
 
 def _name(key: Name | Sequence[Name]) -> str:
@@ -175,7 +187,7 @@ def _name(key: Name | Sequence[Name]) -> str:
 def _refusals(found: WhatIf) -> Iterator[str]:
     refused = found.refusals.sorted()
     if refused:
-        yield "it refuses (provider / model / metric):"
+        yield from ("", "  it refuses (provider / model / metric)")
     for one, costs in refused[:LISTED]:
         yield f"  {_name(one[:3])}: {counted(costs.refused_uses, 'use')}, cost {costs.refused_cost:,}. {reason(one)}"
     if len(refused) > LISTED:

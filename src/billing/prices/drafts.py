@@ -34,17 +34,19 @@ class Terms(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """Rates, and remarks for who reads them. `left_out` counts the models without a price that a rate can have."""
+    """Rates, and for each remark the models of each provider that it is about. `left_out` counts the models without a
+    price that a rate can have.
+    """
 
     rates: list[RateBody]
-    remarks: list[str]
+    remarks: Mapping[str, Mapping[str, list[str]]]
     left_out: int
 
 
 def draft(prices: Iterable[PublicPrice], terms: Terms) -> Draft:
     """A rate for each provider and model, the first of the same names. Raises ValueError for more than a book has."""
     found: dict[tuple[str, str], RateBody] = {}
-    remarks: list[str] = []
+    remarks: dict[str, dict[str, list[str]]] = {}
     left_out = 0
     for price in prices:
         place = price.provider, price.model
@@ -52,7 +54,8 @@ def draft(prices: Iterable[PublicPrice], terms: Terms) -> Draft:
             left_out += 1
         elif place not in found:
             found[place] = RateBody(provider=price.provider, model=price.model, charges=list(_charges(price, terms)))
-            remarks += [f"{price.provider} / {price.model}: {note}" for note in price.notes]
+            for note in price.notes:
+                remarks.setdefault(note, {}).setdefault(price.provider, []).append(price.model)
     if len(found) > MAX_RATES:
         raise ValueError(f"{len(found):,} models have a price, and a book has at most {MAX_RATES:,}: name providers")
     return Draft(list(found.values()), remarks, left_out)

@@ -4,6 +4,7 @@ Both are read when an operator asks for a draft, and never by the service.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -32,6 +33,8 @@ _OF_LITELLM: Mapping[str, tuple[Quantity, int]] = {
     "input_cost_per_second": ("duration_ms", 1_000),
     "output_cost_per_second": ("duration_ms", 1_000),
 }
+_SAMPLE = "sample_spec"
+_TIER = re.compile(r"(\w+)_above_\d+k_tokens")
 Dollars = dict[Quantity, tuple[Fraction, int]]
 
 
@@ -48,9 +51,10 @@ def of_litellm(path: Path, providers: Collection[str]) -> Iterator[PublicPrice]:
         raise WrongPriceBook(f"{path}: is not JSON: {error}") from error
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise WrongPriceBook(f"{path}: is no price file of LiteLLM: it must have an object for each model")
+    _check_providers(providers, {entry.get("litellm_provider") for name, entry in entries.items() if name != _SAMPLE})
     for name, entry in entries.items():
         provider = entry.get("litellm_provider")
-        if isinstance(provider, str) and name != "sample_spec" and (not providers or provider in providers):
+        if isinstance(provider, str) and name != _SAMPLE and (not providers or provider in providers):
             model = name.removeprefix(f"{provider}/")
             if _is_a_name(model) and _is_a_name(provider):
                 yield _of_entry(provider, model, entry)
@@ -59,11 +63,17 @@ def of_litellm(path: Path, providers: Collection[str]) -> Iterator[PublicPrice]:
 def _of_entry(provider: str, model: str, entry: Mapping[str, Any]) -> PublicPrice:
     costs = {name: cost for name, cost in entry.items() if "cost" in name and _is_a_cost(cost)}
     dollars: Dollars = {}
-    for name, (of, per) in _OF_LITELLM.items():
-        if name in costs:
-            times = per if per == _MILLION else 1
-            _take(dollars, of, Fraction(costs[name]) * times, per)
-    return _told(provider, model, dollars, [name for name in costs if name not in _OF_LITELLM])
+    others, notes = [], []
+    for name, cost in costs.items():
+        tier = _TIER.fullmatch(name)
+        known = _OF_LITELLM.get(tier[1] if tier else name)
+        if known is None:
+            others.append(name)
+            continue
+        of, per = known
+        _take(dollars, of, Fraction(cost) * (per if per == _MILLION else 1), per)
+        notes += [f"{tier[1]} has tiers, and this is the dearest"] if tier else []
+    return _told(provider, model, dollars, others, dict.fromkeys(notes))
 
 
 def of_genai_prices(providers: Collection[str], now: datetime) -> Iterator[PublicPrice]:
@@ -71,7 +81,9 @@ def of_genai_prices(providers: Collection[str], now: datetime) -> Iterator[Publi
     try:
         from genai_prices import data
     except ImportError as error:
-        raise WrongPriceBook("genai-prices is not installed: install credit-ledger[prices]") from error
+        hint = "install credit-ledger[prices], or in a clone: .venv/bin/pip install genai-prices"
+        raise WrongPriceBook(f"genai-prices is not installed: {hint}") from error
+    _check_providers(providers, {provider.id for provider in data.providers})
     for provider in data.providers:
         if not providers or provider.id in providers:
             for model in provider.models:
@@ -94,7 +106,7 @@ def _of_model(provider: str, model: Any, now: datetime) -> Iterator[PublicPrice]
         of, per = _OF_GENAI[name]
         _take(dollars, of, Fraction(max(amounts)), per)
     names, unsaid = _globs_of(model)
-    notes += [f"also matches {unsaid} that no glob says"] if unsaid else []
+    notes += [f"has further names in the source, by a rule ({unsaid}) that no glob can say"] if unsaid else []
     for number, glob in enumerate(names):
         yield _told(provider, glob, dollars, others if not number else [], notes if not number else [])
 
@@ -126,8 +138,16 @@ def _told(
     whole = dict(dollars)
     if "input_tokens" in whole:
         whole.setdefault("cached_tokens", whole["input_tokens"])
-    left = [f"not in this rate: {', '.join(sorted(others))}"] if others else []
+    left = [f"not in the rate: {', '.join(sorted(others))}"] if others else []
     return PublicPrice(provider, model, whole, (*notes, *left))
+
+
+def _check_providers(wanted: Collection[str], known: Collection[object]) -> None:
+    """Raise WrongPriceBook for a provider that the source does not have."""
+    names = sorted(name for name in known if isinstance(name, str))
+    for name in wanted:
+        if name not in names:
+            raise WrongPriceBook(f"there is no provider {name!r:.64} in the source; it has {', '.join(names)}")
 
 
 def _is_a_cost(value: object) -> bool:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 from billing.prices.document import BookDocument, FlatCharge, RateBody, TierCharge, UnitCharge
 from ledger.domain.pricing.price import FittingRate
 
-_QUANTITIES = {"quantity": "units", "duration_ms": "milliseconds"}
-"""The words for the quantities whose names are no words."""
+_TIMES = {3_600_000: "hours", 60_000: "minutes", 1_000: "seconds", 1: "milliseconds"}
+"""The milliseconds of each unit of time, the longest first."""
+_FURTHER = {"graduated": "those beyond", "volume": "all, if there are more than"}
+"""Which units a further tier is for."""
 
 
 class RateChange(NamedTuple):
@@ -24,12 +26,12 @@ def globs_of(rate: RateBody) -> FittingRate:
 
 
 def rate_text(rate: RateBody) -> str:
-    """A rate in a line, such as `1.5 per 1,000 input tokens + 6 per 1,000 output tokens, at least 0.1`."""
+    """A rate in a line, such as `1.5 per 1,000 input tokens + 12 per 1,000 output tokens, at least 0.1`."""
     parts = [" + ".join(map(_charge_text, rate.charges))]
     if rate.minimum != "0":
         parts.append(f"at least {rate.minimum}")
     if rate.free:
-        parts.append(f"{' and '.join(map(_noun, rate.free))} free")
+        parts.append(f"{_listed([_noun(of) for of in rate.free])} free")
     return ", ".join(parts)
 
 
@@ -47,20 +49,43 @@ def _charge_text(charge: FlatCharge | UnitCharge | TierCharge) -> str:
     match charge:
         case FlatCharge():
             return f"{charge.credits} each time"
+        case UnitCharge(charge="package"):
+            return f"{charge.credits} for each {_units(charge.per, charge.of)} begun"
         case UnitCharge():
-            whole = ", begun packages whole" if charge.charge == "package" else ""
-            return f"{charge.credits} per {_units(charge.per, charge.of)}{whole}"
+            return f"{charge.credits} per {_units(charge.per, charge.of)}"
         case TierCharge():
-            tiers = "; ".join(
-                f"{tier.credits} up to {tier.up_to:,}" if tier.up_to is not None else f"{tier.credits} beyond"
-                for tier in charge.tiers
-            )
-            return f"{charge.charge} per {_units(charge.per, charge.of)} ({tiers})"
+            return _tiers_text(charge)
+
+
+def _tiers_text(charge: TierCharge) -> str:
+    """Tiers, such as `20 per unit, 15 for those beyond 10 units`."""
+    first, *others = charge.tiers
+    further = "".join(
+        f", {tier.credits} for {_FURTHER[charge.charge]} {_amount(before.up_to or 0, charge.of)}"
+        for before, tier in zip(charge.tiers, others, strict=False)
+    )
+    return f"{first.credits} per {_units(charge.per, charge.of)}{further}"
 
 
 def _units(per: int, of: str) -> str:
-    return f"{per:,} {_noun(of)}" if per != 1 else _noun(of).removesuffix("s")
+    """What a price is for, such as `1,000 input tokens`, `unit` or `minute`."""
+    return _amount(per, of).removeprefix("1 ")
+
+
+def _amount(units: int, of: str) -> str:
+    """Some units of a quantity, such as `1,000 input tokens`; of time in the longest unit that it is whole in."""
+    number, noun = _time(units) if of == "duration_ms" else (units, _noun(of))
+    return f"{number:,} {noun if number != 1 else noun.removesuffix('s')}"
+
+
+def _time(milliseconds: int) -> tuple[int, str]:
+    """A duration in the longest unit of time that it is whole in."""
+    return next((milliseconds // of, noun) for of, noun in _TIMES.items() if milliseconds % of == 0)
 
 
 def _noun(of: str) -> str:
-    return _QUANTITIES.get(of, of.replace("_", " "))
+    return {"quantity": "units", "duration_ms": "durations"}.get(of, of.replace("_", " "))
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -15,7 +15,8 @@ LITELLM = """{
   "sample_spec": {"litellm_provider": "one of the providers", "input_cost_per_token": 1},
   "gpt-5": {
     "litellm_provider": "openai", "input_cost_per_token": 1.25e-06, "output_cost_per_token": 1e-05,
-    "cache_read_input_token_cost": 1.25e-07, "input_cost_per_token_above_200k_tokens": 2.5e-06, "mode": "chat"
+    "cache_read_input_token_cost": 1.25e-07, "input_cost_per_token_above_200k_tokens": 2.5e-06,
+    "web_search_cost": 0.01, "mode": "chat"
   },
   "openai/dall-e": {"litellm_provider": "openai", "output_cost_per_image": 0.04},
   "whisper": {"litellm_provider": "openai", "input_cost_per_second": 0.0001, "output_cost_per_second": 0.0},
@@ -46,8 +47,11 @@ def test_a_book_is_compared_published_and_shown(database: str, tmp_path: Path) -
     assert run(database, "publish", SAMPLE).out.startswith("as before: version 1: ")
     assert run(database, "diff", SAMPLE, "--exit-code").out == "0 rates would change\n"
     shown = run(database, "show").out
-    assert "  * / * / image: graduated per unit (20 up to 10; 15 beyond), input tokens and output tokens and" in shown
-    assert "  * / * / speech: 2 per 60,000 milliseconds, begun packages whole, units free\n" in shown
+    assert (
+        "  * / * / image: 20 per unit, 15 for those beyond 10 units, input tokens, output tokens and cached tokens free"
+        in shown
+    )
+    assert "  * / * / speech: 2 for each minute begun, units free\n" in shown
 
     dearer = tmp_path / "dearer.toml"
     dearer.write_text(SAMPLE.read_text().replace("credits = 200 ", "credits = 250 "))
@@ -112,14 +116,15 @@ def test_a_draft_of_a_price_file_is_a_book_with_the_mark_up(database: str, tmp_p
         charge.of: (charge.credits, charge.per) for charge in rates["gpt-5"].charges if isinstance(charge, UnitCharge)
     }
     assert of_gpt == {
-        "input_tokens": ("1625", 1_000_000),
+        "input_tokens": ("3250", 1_000_000),
         "output_tokens": ("13000", 1_000_000),
         "cached_tokens": ("162.5", 1_000_000),
     }
     [image], [second] = rates["dall-e"].charges, rates["whisper"].charges
     assert image.model_dump() == {"charge": "per_unit", "of": "quantity", "credits": "52", "per": 1}
     assert second.model_dump() == {"charge": "per_unit", "of": "duration_ms", "credits": "0.13", "per": 1_000}
-    assert "# openai / gpt-5: not in this rate: input_cost_per_token_above_200k_tokens" in made.out
+    for remark in ("input_cost_per_token has tiers, and this is the dearest", "not in the rate: web_search_cost"):
+        assert f"# {remark}:\n#   openai / gpt-5\n" in made.out
     assert "Left out: 1 name" in made.out
     assert run(database, "publish", book).status == 0
 
@@ -146,7 +151,10 @@ def test_a_draft_that_cannot_be_made(database: str, tmp_path: Path) -> None:
         (("--credit-usd", "zero"), "'zero' is not a number"),
         (("--credit-usd", "0"), "'0' is not a number"),
         (("--credit-usd", "1", "--mark-up", "-5"), "'-5' is not a number"),
-        (("--credit-usd", "1", "--provider", "nobody"), "no model has a price there"),
+        (
+            ("--credit-usd", "1", "--provider", "nobody"),
+            "there is no provider 'nobody' in the source; it has anthropic, ",
+        ),
         (("--credit-usd", "1"), "name providers"),
         (("--credit-usd", "1", "--litellm", str(file)), "is no price file of LiteLLM"),
         (("--credit-usd", "1", "--litellm", str(tmp_path / "gone.json")), "No such file"),

@@ -66,11 +66,12 @@ def test_a_period_is_told_for_people(used: str) -> None:
         "  refused by it              1 uses  cost 10",
         "  without usage              1 uses  cost 5",
         "  10 credits came back, and are taken away from all of it",
-        "by account: cost, would cost, difference; refused; without usage",
-        "  bob: 20, 40, +20 (+100.0 %); 0; 5",
-        "  ada: 20, 12, -8 (-40.0 %); 10; 0",
-        "  (none): 40, 52, +12 (+30.0 %); 10; 5",
-        "  openai / gpt-5-mini: 20, 12, -8 (-40.0 %); 0; 0",
+        "  by account  cost  would cost      difference  refused  without usage",
+        "  bob           20          40  +20 (+100.0 %)        0              5",
+        "  ada           20          12    -8 (-40.0 %)       10              0",
+        "  by plan  cost  would cost     difference  refused  without usage",
+        "  (none)     40          52  +12 (+30.0 %)       10              5",
+        "  openai / gpt-5-mini    20          12    -8 (-40.0 %)        0              0",
         "  nobody / x / (none): 1 use, cost 10. No rate of the price book is for this provider, model and metric.",
     ):
         assert line in done.out.splitlines(), line

@@ -53,7 +53,7 @@ async def estimate(request: Request, query: Annotated[_Nothing, Query()]) -> Jso
     usage = body.usage.given() or NO_USAGE
     price = prices_of(request).price(usage, body.at)
     if not isinstance(price, Price):
-        raise from_refusal(UsageHasNoPrice(price.why, price.book, price.fields))
+        raise from_refusal(UsageHasNoPrice(price.why, price.book, price.fields, usage))
     of_account: OfAccountIfAny = {}
     if body.account_id is not None:
         check_account_id(body.account_id)

@@ -37,7 +37,7 @@ def place(command: PlaceHold, account: Account, at: datetime) -> CreditsHeld:
     Raises what `pricing.checked` raises, InsufficientCredits, OpenHoldsLimitExceeded, DrawsLimitExceeded, and what
     `limiting.count` raises.
     """
-    price = None if command.price is None else checked(command.price)
+    price = None if command.price is None else checked(command.price, command.usage)
     counts = None
     if account.limits is not None:
         available, quantity = account.balance.available, quantity_of(command.usage or NO_USAGE)
@@ -139,7 +139,7 @@ def _usage_of_capture(hold: Hold, held: Usage, said: Usage) -> Usage:
 
 def _price_of_capture(hold: Hold, priced: Priced, said: Usage) -> Price:
     check_said_again(hold.usage or NO_USAGE, said)
-    return checked(priced)
+    return checked(priced, said)
 
 
 def _counted(

@@ -34,7 +34,7 @@ def deduct(command: DeductCredits, account: Account, at: datetime) -> CreditsDed
     """
     if command.occurred_at is not None:
         check_occurred(command.occurred_at, at, command.back_dating)
-    price = None if command.price is None else checked(command.price)
+    price = None if command.price is None else checked(command.price, command.usage)
     subscription, permanent, held, _ = account.balance
     amount, uncollected = command.amount, None
     available = subscription + permanent - held

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
+from ledger.domain.errors.refusal import shown
 from ledger.domain.pricing.charging import Prepared
 from ledger.domain.pricing.globs import agree, ends
 from ledger.domain.pricing.rates import Rate
@@ -19,8 +20,9 @@ _REMEMBERED = 4_096
 class AmbiguousRates(ValueError):
     """Two rates of a book are equally specific, and some usage matches both. `places` are their indexes."""
 
-    def __init__(self, first: int, second: int) -> None:
-        super().__init__(f"the rates {first} and {second} are equally specific, and some usage matches both")
+    def __init__(self, first: int, second: int, rates: Sequence[Rate]) -> None:
+        one, other = (f"rate {place + 1} ({shown(' / '.join(rates[place].fits))})" for place in (first, second))
+        super().__init__(f"{one} and {other} are equally specific, and some usage matches both")
         self.places = first, second
 
 
@@ -74,7 +76,7 @@ def check_rates(rates: Sequence[Rate]) -> None:
         meeting = _meeting([_ends(rates[place]) for place in alike])
         if meeting is not None:
             first, second = sorted(alike[place] for place in meeting)
-            raise AmbiguousRates(first, second)
+            raise AmbiguousRates(first, second, rates)
 
 
 def _ends(rate: Rate) -> tuple[str, ...]:
