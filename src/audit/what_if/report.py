@@ -39,7 +39,7 @@ def costs_fields(costs: Costs) -> CostsFields:
 
 def reason(refused: Refused) -> str:
     """Why the other book refuses some usage, in the words of the refusal that a deduction would get."""
-    return UsageHasNoPrice(refused.why, None, refused.fields, None).message
+    return UsageHasNoPrice(refused.why, None, refused.fields, "this provider, model and metric").message
 
 
 def as_json(found: WhatIf) -> dict[str, Any]:

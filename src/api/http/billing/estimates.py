@@ -21,6 +21,7 @@ from ledger.domain.commands import DeductCredits, check_account_id
 from ledger.domain.decisions.limiting import applied_to
 from ledger.domain.errors import AccountNotFound, Refusal, UsageHasNoPrice
 from ledger.domain.pricing.price import Price
+from ledger.domain.pricing.rating import words_of
 from ledger.domain.usage import NO_USAGE, Usage, quantity_of
 from ledger.explain.balance_answer import balance_fields
 from ledger.service import AccountAt
@@ -53,7 +54,7 @@ async def estimate(request: Request, query: Annotated[_Nothing, Query()]) -> Jso
     usage = body.usage.given() or NO_USAGE
     price = prices_of(request).price(usage, body.at)
     if not isinstance(price, Price):
-        raise from_refusal(UsageHasNoPrice(price.why, price.book, price.fields, usage))
+        raise from_refusal(UsageHasNoPrice(price.why, price.book, price.fields, words_of(usage)))
     of_account: OfAccountIfAny = {}
     if body.account_id is not None:
         check_account_id(body.account_id)

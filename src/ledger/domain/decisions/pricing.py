@@ -2,13 +2,14 @@
 
 from ledger.domain.errors import InvalidField, UsageHasNoPrice
 from ledger.domain.pricing.price import NoPrice, Price, Priced
+from ledger.domain.pricing.rating import words_of
 from ledger.domain.usage import NO_USAGE, PRICED_BY, Usage
 
 
 def checked(price: Priced, usage: Usage | None) -> Price:
     """The price of usage that the event keeps. Raises UsageHasNoPrice, and InvalidField if it is 0."""
     if isinstance(price, NoPrice):
-        raise UsageHasNoPrice(price.why, price.book, price.fields, usage or NO_USAGE)
+        raise UsageHasNoPrice(price.why, price.book, price.fields, words_of(usage or NO_USAGE))
     if not price.credits:
         raise InvalidField("usage", "costs 0 credits; usage that costs nothing is metered", 0)
     return price

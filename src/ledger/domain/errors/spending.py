@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from ledger.domain.errors.refusal import NotFound, Refusal, TooMany, TooMuch, shown
-from ledger.domain.usage import PRICED_BY, Usage
+from ledger.domain.errors.refusal import NotFound, Refusal, TooMany, TooMuch
 
 
 class InsufficientCredits(Refusal):
@@ -39,14 +38,13 @@ class OccurredAtOutOfBounds(Refusal):
 class UsageHasNoPrice(Refusal):
     """The price book does not say what the usage costs. Nothing is free because it is unknown.
 
-    The message names the `usage`, unless it is told beside it (None).
+    `whose` are the words for the usage in the message.
     """
 
     code = "price_not_found"
 
-    def __init__(self, why: str, book: int | None, fields: Sequence[str], usage: Usage | None) -> None:
+    def __init__(self, why: str, book: int | None, fields: Sequence[str], whose: str) -> None:
         names = ", ".join(fields)
-        whose = "this provider, model and metric" if usage is None else _words(usage)
         reasons = {
             "no_book": "No price book was in force at the time of the usage. Publish one first.",
             "no_rate": f"No rate of the price book is for {whose}.",
@@ -55,12 +53,6 @@ class UsageHasNoPrice(Refusal):
             "too_much": "The price of the usage is larger than any amount can be.",
         }
         super().__init__(reasons[why], why=why, price_book=book, fields=list(fields))
-
-
-def _words(usage: Usage) -> str:
-    """What chooses the rate of some usage, such as `provider 'openai', model 'gpt-5', no metric`."""
-    said = {name: usage.get(name) for name in PRICED_BY}
-    return ", ".join(f"no {name}" if value is None else f"{name} {shown(str(value))!r}" for name, value in said.items())
 
 
 class DeductionNotFound(NotFound):

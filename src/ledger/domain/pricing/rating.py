@@ -7,10 +7,17 @@ free has no price, so that nothing is free because somebody forgot it.
 """
 
 from ledger.domain.amounts import MAX_AMOUNT
+from ledger.domain.errors.refusal import shown
 from ledger.domain.pricing.book import PriceBook
 from ledger.domain.pricing.charging import lines_of
 from ledger.domain.pricing.price import NoPrice, Price, Priced
-from ledger.domain.usage import Usage
+from ledger.domain.usage import PRICED_BY, Usage
+
+
+def words_of(usage: Usage) -> str:
+    """What chooses the rate of some usage, such as `provider 'openai', model 'gpt-5', no metric`."""
+    said = {name: usage.get(name) for name in PRICED_BY}
+    return ", ".join(f"no {name}" if value is None else f"{name} {shown(str(value))!r}" for name, value in said.items())
 
 
 def price(book: PriceBook | None, usage: Usage) -> Priced:
