@@ -73,7 +73,7 @@ def test_the_versions_and_the_rates_of_one(visit: Visit) -> None:
         ["1"],
     ]
     rates = page.get_by_role("region", name="Table of rates")
-    assert rates.locator("tbody tr").all_inner_texts()[3] == "enhance\t250 each time, units free"
+    assert rates.locator("tbody tr").all_inner_texts()[3] == "enhance\t250 each time; units cost nothing"
     versions.get_by_role("link", name="3").click()
     changed = page.get_by_role("region", name="Table of changed rates")
     assert len(changed.locator("tbody tr").all_inner_texts()) == 1

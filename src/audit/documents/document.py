@@ -51,7 +51,7 @@ class Claims:
     number: str | None = None
     """The number of an invoice."""
     plan: str | None = None
-    """The name of the plan that was paid for."""
+    """The name of the plan or package that was paid for."""
     notes: tuple[str, ...] = ()
     fonts: Fonts = "embedded"
 

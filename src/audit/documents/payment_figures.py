@@ -36,7 +36,7 @@ def payment_figures(verified: VerifiedDocument) -> dict[str, Any]:
     ]
     more = {
         "headline": f"{paid} paid on {long_day(payment.recorded_at)}",
-        "lines": [[*_description(payment, claims.plan, verified.events), _quantity(payment), str(paid)]],
+        "lines": [[*_description(payment, verified), _quantity(payment), str(paid)]],
         "sums": _sums(payment, verified.events),
         "notes": [*_merchant(payment.provider, provider), *claims.notes],
         "lots": [_lot(event) for event in verified.events if isinstance(event, CreditsGranted)],
@@ -45,15 +45,20 @@ def payment_figures(verified: VerifiedDocument) -> dict[str, Any]:
     return figures_of(verified, title, payment.recorded_at, facts, more)
 
 
-def _description(payment: PaymentRecorded, name: str | None, events: Sequence[Event]) -> tuple[str]:
-    """What was bought, on one line or two."""
-    subscription, credits = payment.subscription, sum(e.amount for e in events if isinstance(e, CreditsGranted))
-    plan = name or payment.plan
-    if subscription is None and plan is None:
-        return (f"{credits_of(credits)} credits" if credits else "Payment",)
+def _description(payment: PaymentRecorded, verified: VerifiedDocument) -> tuple[str]:
+    """What was bought, on one line or two. Form 1 calls a package a plan."""
+    subscription, plan = payment.subscription, verified.document.claims.plan or payment.plan
+    if subscription is None and (plan is None or verified.document.form > 1):
+        return (_bought_once(plan, verified.events),)
     reason = f", {_REASONS[subscription.reason]}" if subscription else ""
     period = _period(subscription.period_start, subscription.period_end) if subscription else ""
     return (f"{f'Plan {plan}' if plan else 'Subscription'}{reason}{period}",)
+
+
+def _bought_once(package: str | None, events: Sequence[Event]) -> str:
+    """What was bought without a subscription: the package, and its credits."""
+    credits = sum(event.amount for event in events if isinstance(event, CreditsGranted))
+    return ": ".join(filter(None, [package, f"{credits_of(credits)} credits" if credits else None])) or "Payment"
 
 
 def _period(start: datetime | None, end: datetime | None) -> str:

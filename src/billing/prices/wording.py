@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from billing.prices.document import BookDocument, FlatCharge, RateBody, TierCharge, UnitCharge
+from ledger.domain.pricing.exact import exact
 from ledger.domain.pricing.price import FittingRate
 
 _TIMES = {3_600_000: "hours", 60_000: "minutes", 1_000: "seconds", 1: "milliseconds"}
@@ -29,10 +30,10 @@ def rate_text(rate: RateBody) -> str:
     """A rate in a line, such as `1.5 per 1,000 input tokens + 12 per 1,000 output tokens, at least 0.1`."""
     parts = [" + ".join(map(_charge_text, rate.charges))]
     if rate.minimum != "0":
-        parts.append(f"at least {rate.minimum}")
+        parts.append(f", at least {_credits(rate.minimum)}")
     if rate.free:
-        parts.append(f"{_listed([_noun(of) for of in rate.free])} free")
-    return ", ".join(parts)
+        parts.append(f"; {_listed([_noun(of) for of in rate.free])} cost nothing")
+    return "".join(parts)
 
 
 def rate_changes(before: BookDocument | None, after: BookDocument) -> Iterator[RateChange]:
@@ -48,11 +49,11 @@ def rate_changes(before: BookDocument | None, after: BookDocument) -> Iterator[R
 def _charge_text(charge: FlatCharge | UnitCharge | TierCharge) -> str:
     match charge:
         case FlatCharge():
-            return f"{charge.credits} each time"
+            return f"{_credits(charge.credits)} each time"
         case UnitCharge(charge="package"):
-            return f"{charge.credits} for each {_units(charge.per, charge.of)} begun"
+            return f"{_credits(charge.credits)} for each {_units(charge.per, charge.of)} begun"
         case UnitCharge():
-            return f"{charge.credits} per {_units(charge.per, charge.of)}"
+            return f"{_credits(charge.credits)} per {_units(charge.per, charge.of)}"
         case TierCharge():
             return _tiers_text(charge)
 
@@ -61,10 +62,10 @@ def _tiers_text(charge: TierCharge) -> str:
     """Tiers, such as `20 per unit, 15 for those beyond 10 units`."""
     first, *others = charge.tiers
     further = "".join(
-        f", {tier.credits} for {_FURTHER[charge.charge]} {_amount(before.up_to or 0, charge.of)}"
+        f", {_credits(tier.credits)} for {_FURTHER[charge.charge]} {_amount(before.up_to or 0, charge.of)}"
         for before, tier in zip(charge.tiers, others, strict=False)
     )
-    return f"{first.credits} per {_units(charge.per, charge.of)}{further}"
+    return f"{_credits(first.credits)} per {_units(charge.per, charge.of)}{further}"
 
 
 def _units(per: int, of: str) -> str:
@@ -81,6 +82,11 @@ def _amount(units: int, of: str) -> str:
 def _time(milliseconds: int) -> tuple[int, str]:
     """A duration in the longest unit of time that it is whole in."""
     return next((milliseconds // of, noun) for of, noun in _TIMES.items() if milliseconds % of == 0)
+
+
+def _credits(text: str) -> str:
+    """A number of credits as a decimal, or as a fraction where no decimal is exact."""
+    return str(exact(text))
 
 
 def _noun(of: str) -> str:

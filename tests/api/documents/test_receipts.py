@@ -135,6 +135,15 @@ def test_invoices_have_numbers_without_a_gap(selling: Service, tmp_path: Path) -
     assert f"Number {begin}-2" in text
 
 
+def test_a_package_has_its_name_and_its_credits_and_is_no_plan(selling: Service) -> None:
+    package = {"name": "Little *one*", "credits": 500, "prices": []}
+    assert selling.client.put("/v1/packages/little", json=package).status_code == 201
+    account = opened(selling)
+    text = text_of(receipt(selling, account, paid(selling, account, plan="little")).content)
+    assert "Little *one*: 500 credits 1 " in text
+    assert "Plan" not in text
+
+
 def test_the_buyer_is_who_they_were_when_they_paid(selling: Service) -> None:
     account = opened(selling, "Ada Lovelace")
     position = paid(selling, account)

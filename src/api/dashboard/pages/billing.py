@@ -11,12 +11,13 @@ from api.dashboard.current_user import user_of
 from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
+from api.http.billing.catalog import entries_of
 from api.http.billing.changes import changing_of
 from api.http.documents.documents import documents_of
 from api.http.documents.invoices import invoices_of
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
-from api.http.queries.reads import reads_of
+from api.http.queries.reads import Reads, reads_of
 from audit.documents.payment_figures import MERCHANTS_OF_RECORD, PROVIDERS
 from billing.changes.receipts import Operation
 from billing.provider_invoices import Paid
@@ -73,6 +74,7 @@ async def billing(request: Request) -> Response:
         months=_months(reads.clock()),
         invoices=lambda provider: documents_of(request).title(provider),
         sellers=await _sellers(request, payments),
+        names={**card.names, **await _package_names(reads, payments)},
         plan=card,
         plan_words=STATUS_WORDS,
         plan_links=change_links(request, account_id, card),
@@ -80,6 +82,13 @@ async def billing(request: Request) -> Response:
         wishes=wishes,
         wish_words=WISH_WORDS,
     )
+
+
+async def _package_names(reads: Reads, payments: PaymentsAnswer) -> dict[str, str]:
+    """The names of packages, if one was bought."""
+    if all(one["plan"] is None or one["subscription_id"] is not None for one in payments["payments"]):
+        return {}
+    return {entry.id: entry.body.name for entry in await entries_of(reads, "package")}
 
 
 async def _sellers(request: Request, payments: PaymentsAnswer) -> dict[Paid, str]:

@@ -23,7 +23,7 @@ from audit.statements.form import Period
 from audit.statements.making import StatementRequest, TooLong, make
 from billing.catalog import find
 from billing.errors import BillingRefused
-from billing.plans import Plan
+from billing.errors import Kind as Sold
 from ledger.domain.errors import PaymentAmbiguous, PaymentNotFound, shown
 from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.status import checkpoint_keys_in
@@ -33,6 +33,8 @@ from projections.models.payments.queries import DocumentedPayment, documented_in
 
 MOST_OF_ACCOUNT = 20_000
 """Events of the statement of a whole account: its proof has a kilobyte for each."""
+
+_SOLD: tuple[Sold, ...] = ("plan", "package")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Documents:
         events, holder = await payment_records(reads, wanted.account_id, wanted.payment_id, found)
         paid = PaymentWanted(wanted.account_id, found.provider, wanted.payment_id, events)
         evident = await payment_evidence(reads.ledger.log, await self._checkpoint_keys(reads), paid)
-        plan = await _plan_name(reads, found.plan)
+        plan = await _name_of(reads, found.plan)
         claims = Claims(self._letterhead.party, holder, printer(), number, plan, self._notes(found.provider))
         kind: Kind = "invoice" if number else "receipt"
         return Ready(f"{kind}-{number or wanted.payment_id}", kind, evident, claims)
@@ -185,12 +187,12 @@ async def _holder(reads: Reads, account_id: str, version: int) -> Party:
     return await holder_of(reads.ledger.log, account_id, version, now.account.profile if now else None)
 
 
-async def _plan_name(reads: Reads, plan: str | None) -> str | None:
-    """The name of a plan in the catalogue; None when it has none there."""
-    if plan is None:
+async def _name_of(reads: Reads, bought: str | None) -> str | None:
+    """The name of a plan or package in the catalogue; None when it has none there."""
+    if bought is None:
         return None
     async with reads.ledger.log.connection() as connection:
-        with suppress(BillingRefused):
-            body = (await find(connection, "plan", plan)).body
-            return body.name if isinstance(body, Plan) else None
+        for kind in _SOLD:
+            with suppress(BillingRefused):
+                return (await find(connection, kind, bought)).body.name
     return None
