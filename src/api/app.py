@@ -76,7 +76,6 @@ from api.streaming.places import StreamPlaces
 from api.streaming.streams import router as streams_router
 from api.wiring import Wiring, dashboard_options, documents_in, keys_of_accounts
 from audit.revenue.reading import RevenueReading
-from billing.inbox.biller import Biller
 from billing.prices.current import CurrentPrices
 from ledger.clock import GuardedClock
 from ledger.forwarding.group import Group
@@ -84,7 +83,6 @@ from ledger.postgres.privileges import PrivilegeWatch
 from ledger.proof.status import CheckpointWatch
 from ledger.service import Ledger
 from measures.refusals import RefusalCounter
-from outbox.mailer import Mailer
 from people.sessions import SessionWatch
 from projections.models.views import Views
 
@@ -115,7 +113,7 @@ def create_app(
     ledger = _ledger(settings, conninfo, clock, group, telemetry)
     keys = keys_here(settings, ledger, os.environ.get(SHARED_RATES))
     views, follower = Views(conninfo, query_timeout=settings.query_timeout_seconds), Follower(ledger.log, conninfo)
-    refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo, telemetry.of(Biller))
+    refusals, received = RefusalCounter(ledger.log), Webhooks(settings, ledger, conninfo, telemetry)
     prices, defaults = _prices_and_defaults(settings, ledger)
     shown = Draining(), settings.ops_port is not None, {**ledger.log.pools, "views": views.pool}
     watched = CheckpointWatch(settings.signing, settings.checkpoints), PrivilegeWatch(COMPONENTS), received.inbox
@@ -207,7 +205,7 @@ def _background(settings: Settings, wiring: Wiring, telemetry: Telemetry) -> dic
 def _duties(settings: Settings, ledger: Ledger, conninfo: str, telemetry: Telemetry) -> dict[str, Work]:
     """What one process does for all, while it leads."""
     sweeper = telemetry.of(Sweeper)(ledger, conninfo, settings.sweep_interval_seconds, settings.sweep_rate)
-    return {"sweeper": sweeper.run, "mailer": mailer_of(settings, ledger, conninfo, telemetry.of(Mailer)).run}
+    return {"sweeper": sweeper.run, "mailer": mailer_of(settings, ledger, conninfo, telemetry).run}
 
 
 def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:

@@ -22,7 +22,7 @@ class Smtp:
     def __init__(
         self, server: SmtpServer, sender: str, trusted: ssl.SSLContext | None = None, timeout: float = TIMEOUT
     ) -> None:
-        self._server = server
+        self.server = server
         self._sender = sender
         self._trusted = trusted or ssl.create_default_context()
         self._timeout = timeout
@@ -41,7 +41,7 @@ class Smtp:
             raise NotSent(_shown(f"{type(error).__name__}: {error}")) from error
 
     async def _send(self, mail: Outgoing) -> None:
-        message, server = message_of(mail, self._sender), self._server
+        message, server = message_of(mail, self._sender), self.server
         client = aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from api.http import metrics
 from api.http.billing.receiving import WebhookEntrance
 from api.runtime.settings import Settings
+from api.runtime.telemetry.telemetry import OFF, Telemetry
 from billing.calls.calls import Calls
 from billing.calls.known_calls import calls_of, invoice_calls_of
 from billing.changes.changing import Changing
@@ -38,13 +39,11 @@ class Webhooks:
     """The parts of the inbox that belong together: the inbox itself, its entrance and its biller, and the calls to
     providers."""
 
-    def __init__(
-        self, settings: Settings, ledger: Ledger, conninfo: str, new_biller: Callable[..., Biller] = Biller
-    ) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, conninfo: str, telemetry: Telemetry = OFF) -> None:
         self.inbox = inbox = Inbox(ledger.log)
         secrets = settings.webhook_secrets
         manual = Manual(lambda: (inbox.manual_key,))
-        self._biller = new_biller(
+        self._biller = telemetry.of(Biller)(
             ledger,
             inbox,
             conninfo,
@@ -66,12 +65,13 @@ class Webhooks:
         self.payments = Payments(Telling(ledger, inbox, reception, live=settings.manual != "test"))
         self._biller.duties.append(Renewals(self.payments, _checkout_of).turn)
         own = ManualCalls(self.payments, _checkout_of, _billing_of)
-        self.calls: dict[str, Calls] = {**calls_of(settings.accesses), manual.name: own}
+        self.calls: dict[str, Calls] = {**calls_of(settings.accesses, telemetry.of), manual.name: own}
         transfers = settings.manual != "off"
-        self._reconciler = Reconciler(inbox, conninfo, sources_of(settings), ledger.clock, self._biller.arrived.set)
+        sources = sources_of(settings, telemetry)
+        self._reconciler = Reconciler(inbox, conninfo, sources, ledger.clock, self._biller.arrived.set)
         self.checkouts = Checkouts(ledger, self.calls, settings.checkout_provider, transfers=transfers)
         self.changing = Changing(ledger, inbox, self.calls, self._biller.arrived.set)
-        of_invoices = invoice_calls_of(settings.invoice_accesses)
+        of_invoices = invoice_calls_of(settings.invoice_accesses, telemetry.of)
         self.invoices = ProviderInvoices(ledger, {**self.calls, **of_invoices})
 
     @property
@@ -92,9 +92,9 @@ class Webhooks:
         }
 
 
-def sources_of(settings: Settings) -> list[Source]:
+def sources_of(settings: Settings, telemetry: Telemetry = OFF) -> list[Source]:
     """The providers that can be read again."""
-    calls = calls_of(settings.accesses)
+    calls = calls_of(settings.accesses, telemetry.of)
     return [Source(one, PROVIDERS[name](()), settings.modes[name]) for name, one in calls.items()]
 
 

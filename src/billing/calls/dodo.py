@@ -25,11 +25,12 @@ class DodoCalls:
     """The calls to Dodo Payments with an API key of the mode."""
 
     provider: ClassVar[str] = "dodo"
+    api: ClassVar[type[Api]] = Api
     schedules: ClassVar[bool] = True
 
     def __init__(self, access: Access) -> None:
         address = access.address or (TEST if access.test else LIVE)
-        self._api = Api("dodo", "Dodo Payments", address, access.key, {"Content-Type": "application/json"})
+        self._api = self.api("dodo", "Dodo Payments", address, access.key, {"Content-Type": "application/json"})
 
     async def checkout(self, purchase: Purchase) -> HostedPage:
         """A checkout session. Its metadata goes to the payment, and to the subscription."""

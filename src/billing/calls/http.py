@@ -52,13 +52,14 @@ class Answer:
 
     payload: Payload
     as_of: datetime
+    status: int
 
 
 class Api:
     """The API of a provider at an address, with a key. `title` is the provider's name for people."""
 
     def __init__(self, provider: str, title: str, address: str, key: str, headers: Mapping[str, str]) -> None:
-        self._provider = provider
+        self.provider = provider
         self._title = title
         self._key = key
         self._client = httpx.AsyncClient(
@@ -71,6 +72,7 @@ class Api:
             # Calls are rare, and on a connection that the provider has closed meanwhile one would be lost.
             limits=httpx.Limits(max_keepalive_connections=0),
         )
+        self.host = self._client.base_url.host
 
     async def call(
         self,
@@ -96,7 +98,8 @@ class Api:
         except httpx.HTTPError as error:
             said = self._cut(str(error)) or type(error).__name__
             raise self.failed(f"did not answer: {said}; whether it did it is not known") from error
-        return Answer(self._payload(response, content), _asked_at(response, monotonic() - began))
+        payload = self._payload(response, content)
+        return Answer(payload, _asked_at(response, monotonic() - began), response.status_code)
 
     async def read(self, path: str, query: Pairs = ()) -> Answer:
         """Read what may be much, for nobody who waits: again after a pause, if the provider is asked too often.
@@ -146,7 +149,7 @@ class Api:
     def failed(self, what: str, status: int | None = None) -> ProviderFailed:
         """The error that the provider did something else than what was asked, as a sentence about it."""
         facts = {} if status is None else {"provider_status": status}
-        return ProviderFailed(f"{self._title} {what.rstrip('.')}.", provider=self._provider, **facts)
+        return ProviderFailed(f"{self._title} {what.rstrip('.')}.", provider=self.provider, **facts)
 
     def text(self, payload: Payload, path: str) -> str:
         """The text, or the id of the thing, at a path of an answer. Raises ProviderFailed."""

@@ -1,6 +1,6 @@
 """The payment providers that can be called, and the calls to those for which there is an API key."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -20,27 +20,25 @@ INVOICED: Mapping[str, tuple[str, str]] = {
 }
 """The same for those that are asked about invoices, and about nothing else."""
 
+Made = Callable[[type[Any]], Callable[..., Any]]
+"""What makes the calls of a class: the class itself, or one like it."""
 
-def calls_of(accesses: Mapping[str, Access]) -> dict[str, Calls]:
+
+def itself(calls: type[Any]) -> type[Any]:
+    """A class as it is."""
+    return calls
+
+
+def calls_of(accesses: Mapping[str, Access], made: Made = itself) -> dict[str, Calls]:
     """The calls to the providers to which there is access. Raises KeyError for one that cannot be called."""
-    return {name: _calls(name, access) for name, access in accesses.items()}
+    return {name: made(_named(CALLED[name]))(access) for name, access in accesses.items()}
 
 
-def invoice_calls_of(accesses: Mapping[str, Access]) -> dict[str, InvoiceCalls]:
+def invoice_calls_of(accesses: Mapping[str, Access], made: Made = itself) -> dict[str, InvoiceCalls]:
     """The calls to those that are asked about invoices alone. Raises KeyError for another one."""
-    return {name: _invoice_calls(name, access) for name, access in accesses.items()}
+    return {name: made(_named(INVOICED[name]))(access) for name, access in accesses.items()}
 
 
-def _calls(name: str, access: Access) -> Calls:
-    calls: Calls = _made(CALLED[name], access)
-    return calls
-
-
-def _invoice_calls(name: str, access: Access) -> InvoiceCalls:
-    calls: InvoiceCalls = _made(INVOICED[name], access)
-    return calls
-
-
-def _made(named: tuple[str, str], access: Access) -> Any:
-    module, made = named
-    return getattr(import_module(module), made)(access)
+def _named(names: tuple[str, str]) -> Any:
+    module, calls = names
+    return getattr(import_module(module), calls)

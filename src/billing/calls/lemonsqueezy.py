@@ -28,11 +28,12 @@ class LemonSqueezyCalls:
     """The calls to Lemon Squeezy with an API key of the mode, for one store."""
 
     provider: ClassVar[str] = "lemonsqueezy"
+    api: ClassVar[type[Api]] = Api
     schedules: ClassVar[bool] = False
 
     def __init__(self, access: Access) -> None:
         headers = {"Accept": _TYPE, "Content-Type": _TYPE}
-        self._api = Api("lemonsqueezy", "Lemon Squeezy", access.address or ADDRESS, access.key, headers)
+        self._api = self.api("lemonsqueezy", "Lemon Squeezy", access.address or ADDRESS, access.key, headers)
         self._store = access.store or ""
         self._test = access.test
 

@@ -20,9 +20,10 @@ class PaddleInvoices:
     """What Paddle answers to an API key that may read transactions (`transaction.read`)."""
 
     provider: ClassVar[str] = "paddle"
+    api: ClassVar[type[Api]] = Api
 
     def __init__(self, access: Access) -> None:
-        self._api = Api("paddle", "Paddle", address_of(access), access.key, {})
+        self._api = self.api("paddle", "Paddle", address_of(access), access.key, {})
 
     async def invoice(self, payment_id: str) -> str | None:
         """The address of the PDF, good for an hour. A transaction of nothing has none. Raises ProviderFailed."""

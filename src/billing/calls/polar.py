@@ -25,9 +25,10 @@ class PolarInvoices:
     """
 
     provider: ClassVar[str] = "polar"
+    api: ClassVar[type[Api]] = Api
 
     def __init__(self, access: Access, writing: Sequence[float] = _WRITING) -> None:
-        self._api = Api("polar", "Polar", access.address or _LIVE, access.key, {})
+        self._api = self.api("polar", "Polar", access.address or _LIVE, access.key, {})
         self._writing = writing
 
     async def invoice(self, payment_id: str) -> str | None:

@@ -32,10 +32,11 @@ class StripeCalls:
     """The calls to Stripe with a secret key, `sk_...` or `rk_...`."""
 
     provider: ClassVar[str] = "stripe"
+    api: ClassVar[type[Api]] = Api
     schedules: ClassVar[bool] = True
 
     def __init__(self, access: Access) -> None:
-        self._api = Api("stripe", "Stripe", access.address or ADDRESS, access.key, {"Stripe-Version": VERSION})
+        self._api = self.api("stripe", "Stripe", access.address or ADDRESS, access.key, {"Stripe-Version": VERSION})
 
     async def checkout(self, purchase: Purchase) -> HostedPage:
         """A checkout session. Its metadata says what is sold, because its webhook does not."""

@@ -25,6 +25,7 @@ from api.runtime.telemetry.aside import aside
 from api.runtime.telemetry.commands import TracedLedger
 from api.runtime.telemetry.log_ids import note_trace_ids
 from api.runtime.telemetry.metrics_bridge import SCOPE, MetricsBridge
+from api.runtime.telemetry.outgoing import with_client_spans
 from api.runtime.telemetry.requests import TracedRequests
 from api.runtime.telemetry.route_names import RouteNames
 from api.runtime.telemetry.spans import Spans
@@ -63,7 +64,7 @@ class Sending(Telemetry):
             return part
         if part is Ledger:
             return cast("Callable[..., Part]", partial(TracedLedger, self._spans))
-        return with_spans(part, self._spans)
+        return with_client_spans(with_spans(part, self._spans), self._spans)
 
     def around(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> ASGIApp:
         """The application with a span around each request."""

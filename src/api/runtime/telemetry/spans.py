@@ -3,10 +3,11 @@
 A span that is made when its work is done gets the times at which it began and ended.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
-from time import time_ns
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import (
     Link,
     NonRecordingSpan,
@@ -23,6 +24,7 @@ from opentelemetry.trace import (
 from api.runtime.telemetry import names
 
 Attributes = Mapping[str, str | int | bool]
+Part = TypeVar("Part")
 
 
 def as_traceparent(span: SpanContext) -> str:
@@ -67,27 +69,53 @@ class Spans:
         parent: Context,
         times: tuple[int, ...],
         attributes: Attributes | None = None,
-        error: BaseException | None = None,
         links: Sequence[SpanContext] = (),
     ) -> SpanContext:
         """A span of what is done already, from the first time to the last one."""
         span = self.start(name, parent, attributes, began=times[0], links=links)
-        if error is not None:
-            fail(span, error)
         span.end(times[-1])
         return span.get_span_context()
 
     async def turn(self, name: str, work: Awaitable[int]) -> int:
-        """Do a turn of work, and make a span of it if there was something to do. Returns how much that was."""
-        began = time_ns()
-        try:
+        """Do a turn of work, and make a span of it if there was something to do. Returns how much that was.
+
+        A span that does not end is never sent.
+        """
+        span = self.start(name, Context())
+        with _within(span, Context(), Exception):
             done = await work
-        except Exception as error:
-            self.add(name, Context(), (began, time_ns()), error=error)
-            raise
         if done:
-            self.add(name, Context(), (began, time_ns()), {names.COUNT: done})
+            span.set_attribute(names.COUNT, done)
+            span.end()
         return done
+
+    @contextmanager
+    def outgoing(self, name: str, attributes: Attributes) -> Iterator[Span]:
+        """A span of what another server is asked for, until the block ends, below the one in which that is done."""
+        context = get_current()
+        span = self.start(name, context, attributes, kind=SpanKind.CLIENT)
+        with _within(span, context, BaseException):
+            yield span
+        span.end()
+
+
+@contextmanager
+def _within(span: Span, parent: Context, failures: type[BaseException]) -> Iterator[None]:
+    """Do what is done in the block within a span, which ends with such a failure."""
+    token = attach(set_span_in_context(span, parent))
+    try:
+        yield
+    except failures as error:
+        fail(span, error)
+        span.end()
+        raise
+    finally:
+        detach(token)
+
+
+def like(part: type[Part], **members: Any) -> type[Part]:
+    """A class like `part`, with some members in place of its own."""
+    return cast("type[Part]", type(f"Traced{part.__name__}", (part,), members))
 
 
 def fail(span: Span, error: BaseException) -> None:

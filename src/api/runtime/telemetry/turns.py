@@ -1,8 +1,8 @@
 """The turns of background work as spans: each that had something to do is a trace of its own."""
 
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from api.runtime.telemetry.spans import Spans
+from api.runtime.telemetry.spans import Spans, like
 
 Part = TypeVar("Part")
 
@@ -33,4 +33,4 @@ def with_spans(part: type[Part], spans: Spans) -> type[Part]:
     async def turn(self: Part, connection: Any) -> int:
         return await spans.turn(found.span, plain(self, connection))
 
-    return cast("type[Part]", type(f"Traced{part.__name__}", (part,), {found.method: turn}))
+    return like(part, **{found.method: turn})
