@@ -1,4 +1,4 @@
-"""A real nginx before a service, configured as in docs/operations.md, on loopback and in a folder of its own."""
+"""A real nginx or Caddy before a service, configured as in docs/operations.md, on loopback, in a folder of its own."""
 
 import os
 import re
@@ -7,8 +7,8 @@ import signal
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from tests.service import PLAIN
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT / "docs" / "operations.md"
@@ -104,16 +106,64 @@ def running_nginx(program: str, folder: Path, servers: Mapping[str, str], truste
     """Run nginx until the block ends, with a configuration for each address."""
     main = folder / "nginx.conf"
     main.write_text(_MAIN.format(folder=folder, servers="\n".join(servers.values())))
-    log = folder / "nginx.log"
+    with _running([program, "-p", str(folder), "-c", str(main)], folder, list(servers), trusted):
+        yield
+
+
+@contextmanager
+def nginx(port: int, upstream: int, folder: Path) -> Iterator[None]:
+    """A real nginx with the recipe of the manual for a service on this machine."""
+    path = nginx_program()
+    assert path is not None
+    recipe = _on_ports(recipes("nginx")[1], port, upstream)
+    with running_nginx(path, folder, {f"http://127.0.0.1:{port}": recipe}, PLAIN):
+        yield
+
+
+def caddy_program() -> str | None:
+    """The path of Caddy: CREDIT_LEDGER_TEST_CADDY, or from the PATH, or where scripts/test unpacks it."""
+    return program("caddy", "CREDIT_LEDGER_TEST_CADDY", "caddy/usr/bin/caddy")
+
+
+@contextmanager
+def caddy(port: int, upstream: int, folder: Path) -> Iterator[None]:
+    """A real Caddy with the recipe of the manual."""
+    path = caddy_program()
+    assert path is not None
+    [recipe] = recipes("caddyfile")
+    file = folder / "Caddyfile"
+    file.write_text("{\n\tadmin off\n}\n" + _on_ports(recipe, port, upstream))
+    command = [path, "run", "--config", str(file), "--adapter", "caddyfile"]
+    with _running(command, folder, [f"http://127.0.0.1:{port}/healthz"], PLAIN):
+        yield
+
+
+def _on_ports(recipe: str, port: int, upstream: int) -> str:
+    return recipe.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}").replace(":8080", f":{port}")
+
+
+Run = Callable[[int, int, Path], AbstractContextManager[None]]
+PROXIES: dict[str, tuple[Callable[[], str | None], Run]] = {
+    "nginx": (nginx_program, nginx),
+    "caddy": (caddy_program, caddy),
+}
+"""Each proxy of the manual: its program, if it is here, and what runs it on a port before a service on another one."""
+
+
+@contextmanager
+def _running(command: list[str], folder: Path, urls: list[str], trusted: ssl.SSLContext) -> Iterator[None]:
+    """Run a proxy until the block ends, which begins when it answers at all of these addresses."""
+    log = folder / "proxy.log"
+    homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder))
     with log.open("wb") as output:
-        process = subprocess.Popen([program, "-p", str(folder), "-c", str(main)], stdout=output, stderr=output)
+        process = subprocess.Popen(command, env={**os.environ, **homes}, stdout=output, stderr=output)
     try:
-        for url in servers:
+        for url in urls:
             _wait(process, url, trusted, log)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, trusted: ssl.SSLContext, log: Path) -> None:
@@ -125,4 +175,4 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, trusted: ssl.SSLContext,
             time.sleep(0.02)
         else:
             return
-    raise AssertionError(f"nginx does not answer:\n{log.read_text()}")
+    raise AssertionError(f"the proxy does not answer:\n{log.read_text()}")

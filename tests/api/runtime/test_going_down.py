@@ -2,22 +2,20 @@
 
 import http.client
 import json
-import os
 import signal
-import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from api.contract.answers.health import STARTED_BY
-from tests.dashboard.proxies import nginx_program, program, recipes, running_nginx
+from tests.dashboard.proxies import PROXIES
 from tests.long_form import LONG, times
-from tests.service import ADMIN_KEY, PLAIN, ServiceProcess, free_port, running_service, wait_for
+from tests.service import ADMIN_KEY, ServiceProcess, free_port, running_service, wait_for
 
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", "Content-Type": "application/json"}
 CLIENTS = 6
@@ -155,58 +153,6 @@ class Load:
                 self.answers[repr(error)] += 1
                 connection.close()  # it connects again
         connection.close()
-
-
-@contextmanager
-def nginx(port: int, upstream: int, folder: Path) -> Iterator[None]:
-    """A real nginx with the recipe of the manual."""
-    path = nginx_program()
-    assert path is not None
-    recipe = recipes("nginx")[1].replace("127.0.0.1:8000", f"127.0.0.1:{upstream}").replace(":8080", f":{port}")
-    with running_nginx(path, folder, {f"http://127.0.0.1:{port}": recipe}, PLAIN):
-        yield
-
-
-@contextmanager
-def caddy(port: int, upstream: int, folder: Path) -> Iterator[None]:
-    """A real Caddy with the recipe of the manual."""
-    path = _caddy()
-    assert path is not None
-    [recipe] = recipes("caddyfile")
-    written = recipe.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}").replace(":8080", f":{port}")
-    file = folder / "Caddyfile"
-    file.write_text("{\n\tadmin off\n}\n" + written)
-    homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    with (folder / "caddy.log").open("wb") as output:
-        process = subprocess.Popen(
-            [path, "run", "--config", str(file), "--adapter", "caddyfile"],
-            env={**os.environ, **homes},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        wait_for(lambda: _listens(port))
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _listens(port: int) -> bool:
-    with closing(Connection(port)) as connection, suppress(OSError):
-        return connection.ask("GET", "/healthz").status == 200
-    return False
-
-
-def _caddy() -> str | None:
-    return program("caddy", "CREDIT_LEDGER_TEST_CADDY", "caddy/usr/bin/caddy")
-
-
-Run = Callable[[int, int, Path], AbstractContextManager[None]]
-PROXIES: dict[str, tuple[Callable[[], str | None], Run]] = {
-    "nginx": (nginx_program, nginx),
-    "caddy": (_caddy, caddy),
-}
 
 
 @pytest.mark.parametrize("workers", WORKERS)
