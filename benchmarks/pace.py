@@ -42,6 +42,8 @@ class Pace:
     """Rows of the file in `imports`, which has one turn: a million rows take five minutes."""
     what_if: int
     """Accounts of the log in `what-if`, with thirteen uses each."""
+    moved: int
+    """Accounts of the log in `move`, with sixteen events each."""
     growth: tuple[int, int]
     """Accounts of the small and of the large log in `growth`."""
 
@@ -65,6 +67,7 @@ FULL = Pace(
     webhooks=8_000,
     import_rows=1_000_000,
     what_if=77_000,
+    moved=12_500,
     growth=(12_500, 1_250_000),
 )
 QUICK = Pace(
@@ -86,5 +89,6 @@ QUICK = Pace(
     webhooks=2_000,
     import_rows=30_000,
     what_if=2_000,
+    moved=500,
     growth=(12_500, 25_000),
 )

@@ -26,6 +26,7 @@ from benchmarks.measures.latency import latency
 from benchmarks.measures.limits import limits
 from benchmarks.measures.looking_back import days, depth, summary
 from benchmarks.measures.memory import memory
+from benchmarks.measures.moving import moving
 from benchmarks.measures.pages import pages
 from benchmarks.measures.priced import priced
 from benchmarks.measures.questions import questions
@@ -67,9 +68,10 @@ MEASURES: dict[str, Callable[[Bench], None]] = {
     "pages": pages,
     "imports": imports,  # after it the projections are a million events behind, and a service is not ready for minutes
     "what-if": what_if,
+    "move": moving,
     "growth": growth,
 }
-BY_NAME_ALONE = {"growth", "what-if"}
+BY_NAME_ALONE = {"growth", "move", "what-if"}
 """Those that no run has unless it names them: they make large logs of their own."""
 UNDER_LOAD = {
     "single",

@@ -1,0 +1,1 @@
+"""What the docs say of benchmarks and long forms is there, and runs."""
