@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 from api.components import COMPONENTS
 from api.runtime.database import EMBEDDED_LOGIN
 from api.runtime.embedded.lifetime import SUPERUSER, embedded_postgres
+from api.runtime.embedded.server import packaged_programs
 from ledger.postgres.migrations import migrate
 from ledger.postgres.roles import SERVICE, make_login, set_up, with_service_role
 from projections.engine.builds import prepare
@@ -74,6 +75,18 @@ def machine_programs() -> Path | None:
         return Path(named)
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     return found[-1].parent if found else None
+
+
+def programs_of(name: str) -> Path | None:
+    """The bin folder of the server `embedded` or `machine`; None when the machine has none.
+
+    CREDIT_LEDGER_TEST_EMBEDDED_BIN names another version, which stands in for the embedded server: then the run is of
+    that version alone.
+    """
+    other = os.environ.get("CREDIT_LEDGER_TEST_EMBEDDED_BIN")
+    if name == "machine":
+        return None if other else machine_programs()
+    return Path(other) if other else packaged_programs()
 
 
 @contextmanager
@@ -163,8 +176,8 @@ class TestServers:
     def get(self, name: str) -> TestServer | None:
         """The server `embedded` or `machine`; None when the machine has none."""
         if name not in self._servers:
-            programs = machine_programs() if name == "machine" else None
-            if name == "machine" and programs is None:
+            programs = programs_of(name)
+            if programs is None:
                 return None
             conninfo = self._stack.enter_context(embedded_postgres(self._folder / name, programs))
             connection = psycopg.connect(make_conninfo(conninfo, dbname="postgres"), autocommit=True)

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         links = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", DASHBOARD)]
         exported = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", EXPORTING)]
         proven = [_in_a_folder(block, environment, server_folder) for block in blocks("sh", PROOF)]
+        stated = _statement(environment, server_folder)
         bought = _bought(known, port)
         changes = [_once_known(known + curl.replace("8000", port)) for curl in blocks("sh", SUBSCRIPTIONS)]
         limited = [json.loads(_said(known + curl.replace("8000", port))) for curl in blocks("sh", LIMITS)]
@@ -153,6 +155,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert "exported 4 events up to position 4 to events.jsonl\n" in exported
     assert "imported 4 events; the log ends at position 4\n" in exported
     assert proven[-1].startswith("the ledger: no fault found\n")
+    assert "no fault found" in stated
     _check_sold(sold)
     [edited] = [block for block in blocks("console", BILLING) if "catalog diff" in block]
     assert changed.splitlines() == edited.splitlines()[1:]
@@ -276,6 +279,15 @@ def _receipt(known: str, port: str, environment: Mapping[str, str], folder: Path
     command, _, _ = verify.partition("--key")
     assert "checkpoints key | cut" in verify
     return _in_a_folder(f"{command}--key {key}", environment, folder)
+
+
+def _statement(environment: Mapping[str, str], folder: Path) -> str:
+    """What the page about the proof shows: a statement of today, and what verifies it."""
+    [block] = [one for one in blocks("text", PROOF) if one.startswith("credit-ledger statement")]
+    key, *_ = _in_a_folder("credit-ledger checkpoints key", environment, folder).split()
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert block.count("--key KEY") == 1
+    return _in_a_folder(re.sub(r"\d{4}-\d\d-\d\d", today, block.replace("KEY", key)), environment, folder)
 
 
 def _once_known(command: str) -> dict[str, object]:

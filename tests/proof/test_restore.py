@@ -1,22 +1,31 @@
 """A restored older backup, a log that was cut off, another history: a real service notices before it serves."""
 
+import os
+import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
+import psycopg
+import pytest
 
+from api.runtime.database import as_url
+from api.runtime.embedded.lifetime import embedded_postgres
 from api.runtime.embedded.server import packaged_programs
 from ledger.proof.checkpoint_folder import CheckpointFolder
 from ledger.proof.notes import VerifyingKey, text_of
 from ledger.proof.notices import Abandonment, open_checkpoint, read_notice, trusted_keys
 from tests.commands import Finished, command, in_a_process
+from tests.dashboard.proxies import ROOT, recipes
+from tests.long_form import LONG
 from tests.postgres import TestServer, owner
 from tests.proof.logs import cut_off, folder_of
 from tests.service import Service, free_port, running_service, service_here
 
+_EMPTY = "URL_OF_THE_OWNER_AND_AN_EMPTY_DATABASE"
 SETTINGS = {"CREDIT_LEDGER_CHECKPOINT_SECONDS": "0.2"}
 
 
@@ -61,12 +70,15 @@ def live(conninfo: str, where: Path, accounts: int, **settings: str) -> int:
 
 
 def dump_and_restore(conninfo: str, restored: str, where: Path) -> None:
-    """With the tools that the manual names, as the owner."""
-    programs, parts = packaged_programs(), conninfo_to_dict(owner(restored))
-    dump = where / "backup.dump"
-    subprocess.run([programs / "pg_dump", "--format=custom", f"--file={dump}", owner(conninfo)], check=True)
-    connection = f"--host={parts['host']}", f"--port={parts['port']}", f"--username={parts['user']}"
-    subprocess.run([programs / "pg_restore", *connection, f"--dbname={parts['dbname']}", dump], check=True)
+    """With the commands of the manual, as the owner."""
+    [block] = [one for one in recipes("text") if one.startswith("pg_dump")]
+    assert block.count(_EMPTY) == 1
+    environment = {
+        "PATH": f"{packaged_programs()}:{os.environ['PATH']}",
+        "CREDIT_LEDGER_OWNER_URL": as_url(owner(conninfo)),
+    }
+    commands = block.replace(_EMPTY, shlex.quote(as_url(owner(restored))))
+    subprocess.run(["bash", "-ec", commands], cwd=where, env=environment, check=True)
 
 
 def test_a_restored_older_backup(database: str, server: TestServer, tmp_path: Path) -> None:
@@ -187,3 +199,23 @@ def test_wrong_options_and_nothing_to_sign(database: str, tmp_path: Path) -> Non
     assert told(database, tmp_path, "sign") == {"size": 0, "file": None}
     assert told(database, tmp_path, "list") == {"checkpoints": []}
     assert not folder_of(database, tmp_path / "data").path.joinpath("latest").exists()
+
+
+@pytest.mark.skipif(not LONG, reason="copies a whole server: in the long form")
+def test_a_copy_of_the_embedded_server_takes_its_place(server_folder: Path) -> None:
+    """With the commands of the manual, while the server runs; what was recorded afterwards is not in it."""
+    data, elsewhere = server_folder / "data", server_folder / "elsewhere"
+    elsewhere.mkdir()
+    [block] = [one for one in recipes("text") if "pg_basebackup" in one]
+    commands = block.replace("/DATA_DIR", shlex.quote(str(data))).replace("/ELSEWHERE", shlex.quote(str(elsewhere)))
+    with embedded_postgres(data) as conninfo, psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("CREATE TABLE before ()")
+        subprocess.run(["bash", "-ec", commands], cwd=ROOT, check=True)
+        connection.execute("CREATE TABLE after ()")
+    shutil.rmtree(data / "postgres")
+    (elsewhere / "backup").rename(data / "postgres")
+    if os.geteuid() == 0:
+        subprocess.run(["chown", "-R", "credit-ledger", data / "postgres"], check=True)
+    with embedded_postgres(data) as conninfo, psycopg.connect(conninfo) as connection:
+        found = connection.execute("SELECT to_regclass('before')::text, to_regclass('after')::text").fetchone()
+    assert found == ("before", None)

@@ -1,9 +1,13 @@
 """`credit-ledger settings`: what is in force, where it comes from, and no secret."""
 
+import re
+import subprocess
 from pathlib import Path
 
 from api.runtime.settings import Settings, variable
 from tests.commands import command
+
+PEOPLE = Path(__file__).parents[3] / "docs" / "people.md"
 
 
 def test_every_setting_has_a_value_and_a_source(tmp_path: Path) -> None:
@@ -36,3 +40,20 @@ def test_every_setting_has_a_value_and_a_source(tmp_path: Path) -> None:
 def test_a_setting_that_will_not_do_is_one_line() -> None:
     done = command(None, "settings", settings={"CREDIT_LEDGER_PORT": "x"})
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
+
+
+def test_the_exports_of_the_manual_are_settings(tmp_path: Path) -> None:
+    """A shell runs those of the page about people, and the program takes what they export."""
+    secret = tmp_path / "oidc"
+    secret.write_text("s3cret\n")
+    [block] = re.findall(r"^```sh\n(export CREDIT_LEDGER_OIDC.*?)^```", PEOPLE.read_text(), re.MULTILINE | re.DOTALL)
+    script = block.replace("/run/secrets/oidc", str(secret)) + "env -0"
+    shell = subprocess.run(["bash", "-ec", script], env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+    lines = shell.stdout.decode().split("\0")
+    exported = dict(line.split("=", 1) for line in lines if line.startswith("CREDIT_LEDGER_"))
+    assert len(exported) == block.count("export ")
+    done = command(None, "settings", "--json", settings=exported)
+    assert (done.status, done.err) == (0, "")
+    found = {line["variable"]: line["value"] for line in done.report if line["source"] != "default"}
+    assert found.pop("CREDIT_LEDGER_OIDC_CLIENT_SECRET") is None
+    assert found == {name: value for name, value in exported.items() if not name.endswith("_FILE")}

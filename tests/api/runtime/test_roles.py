@@ -29,7 +29,8 @@ from projections.models.catalog import PROJECTIONS
 from tests.api.stage import eventually
 from tests.commands import Finished, command
 from tests.conftest import SERVERS
-from tests.postgres import machine_programs, quick_folder, without_disk
+from tests.dashboard.proxies import recipes
+from tests.postgres import programs_of, quick_folder, without_disk
 from tests.service import Service, running_service
 from tests.store.samples import METADATA
 
@@ -54,7 +55,11 @@ class Bare:
         """An empty database for its owner."""
         self.databases.append(f"bare_{next(_numbers)}")
         self.execute(f"CREATE DATABASE {self.databases[-1]} OWNER {owner}")
-        return make_conninfo(self._whole, dbname=self.databases[-1], user=owner)
+        return self.of(owner, self.databases[-1])
+
+    def of(self, login: str, database: str) -> str:
+        """A database of the server, for a login."""
+        return make_conninfo(self._whole, dbname=database, user=login)
 
     def forget(self) -> None:
         """As it was."""
@@ -66,8 +71,8 @@ class Bare:
 
 @pytest.fixture(scope="module", params=SERVERS)
 def its_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    programs = machine_programs() if request.param == "machine" else None
-    if request.param == "machine" and programs is None:
+    programs = programs_of(request.param)
+    if programs is None:
         pytest.skip("no PostgreSQL of the machine: tested on the embedded one alone")
     with quick_folder() as folder, embedded_postgres(folder, programs) as conninfo:
         without_disk(conninfo)
@@ -160,6 +165,31 @@ def test_a_role_that_an_administrator_made(bare: Bare) -> None:
         connection.execute("ALTER TABLE ledger.events DISABLE TRIGGER never_changed")
     assert done(database, "migrate") == "enabled the trigger never_changed on ledger.events again\n"
     assert privileges(make_conninfo(app, options=f"-c role={SERVICE}")).append_only
+
+
+@on_one_server
+def test_the_manual_makes_an_owner_and_a_login_for_the_service(bare: Bare) -> None:
+    """Its own text is run: the statements of a superuser, and the command of the owner."""
+    [made, _] = [block for block in recipes("sql") if "CREATE ROLE" in block]
+    [exported, line] = next(block for block in recipes("sh") if "--service-login" in block).splitlines()
+    bare.execute(*made.strip().split(";\n"))
+    bare.databases.append("ledger")
+    named = conninfo_to_dict(exported.partition("=")[2])
+    url = done(bare.of("ledger_owner", "ledger"), *line.split()[1:]).splitlines()[-2]
+    assert (named["user"], named["dbname"]) == ("ledger_owner", "ledger")
+    assert (urlsplit(url).path, parse_qs(urlsplit(url).query)["user"]) == ("/ledger", ["ledger_app"])
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == (SERVICE,)
+
+
+@on_one_server
+def test_the_manual_has_an_administrator_make_the_role(bare: Bare) -> None:
+    [_, made] = [block for block in recipes("sql") if "CREATE ROLE" in block]
+    bare.execute("CREATE ROLE ledger_owner LOGIN", *made.strip().split(";\n"))
+    database = bare.database("ledger_owner")
+    assert "with the rights of its login" not in done(database, "migrate")
+    with psycopg.connect(make_conninfo(database, user="ledger_app")) as connection:
+        assert connection.execute("SELECT count(*) FROM ledger.events").fetchone() == (0,)
 
 
 @contextmanager
