@@ -66,8 +66,9 @@ def _folder(made: Path, document: Document) -> Path:
 def run(folder: Path, program: Path, *arguments: str) -> str:
     """Run a program that must succeed. What it says."""
     environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
-    words = [program, *arguments]
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-8_000:]
     return done.stdout + done.stderr
 
