@@ -219,6 +219,26 @@ def test_what_a_key_spends_is_in_its_name(club: Club) -> None:
     assert set(wanted) == set(OPERATIONS)
 
 
+def test_a_key_of_a_member_ends_no_hold_of_another(club: Club) -> None:
+    """Ids of holds are numbers: whoever has one of their own knows those of others."""
+    service, account = club.service, club.service.open_account(permanent=100)
+    holds = f"/v1/accounts/{account}/holds"
+    secrets = [made(service, account, member=name)["key"] for name in ("bob", "carol")]
+    bob, carol = ({"Authorization": f"Bearer {secret}"} for secret in secrets)
+    body = {"amount": 10, "expires_in_seconds": 600}
+    of_carol = service.post(holds, body, key="h", **carol).json()["hold_id"]
+    of_nobody = service.post(holds, body, key="i").json()["hold_id"]
+    acts = {"release": {}, "extensions": {"expires_in_seconds": 900}, "captures": {"amount": 1}}
+    for hold in (of_carol, of_nobody):
+        for act, said in acts.items():
+            refused(service.post(f"{holds}/{hold}/{act}", said, key=f"{hold} {act}", **bob), 404, "hold_not_found")
+    item = {"op": "release", "account_id": account, "hold_id": of_carol, "idempotency_key": "b"}
+    [result] = service.post("/v1/batch", {"commands": [item]}, **bob).json()["results"]
+    assert (result["status"], result["code"]) == (404, "hold_not_found")
+    assert service.post(f"{holds}/{of_carol}/captures", {"amount": 1}, key="c", **carol).status_code == 201
+    assert service.post(f"{holds}/{of_nobody}/release", key="s").status_code == 201
+
+
 def test_a_limit_of_a_key_and_its_rate(club: Club) -> None:
     account = staged(club.service)
     key = made(club.service, account, rate_limit=3)

@@ -23,7 +23,7 @@ from api.http.commands.ways_out import WaysOut
 from api.http.histograms.worker_histograms import observe_request
 from api.http.requests.ambiguity import check_unambiguous
 from api.http.requests.callers import CALLER, authenticate
-from api.http.requests.own_account import admit, check_own_account, in_own_name
+from api.http.requests.own_account import admit, check_own_account, in_own_name, on_own_hold
 from api.http.requests.rate_headers import count
 from api.http.requests.replies import Reply, as_problem, problem_reply
 from api.http.requests.request import (
@@ -164,7 +164,7 @@ class CommandEndpoint:
         check_account_id(account_id)
         for name in operation.path_ids:
             check_id(name, ids[name])
-        command = operation.build(account_id, ids, body, self._defaults)
+        command = on_own_hold(key, operation.build(account_id, ids, body, self._defaults))
         own = operation.key_without_header(body, command) if named is None else named
         if own is None:
             raise Problem("idempotency_key_required", _how_to_key(operation))

@@ -1,9 +1,10 @@
 """What a key of an account may do at /v1: the routes of the table OWN, on its own account, in its own name.
 
 Every other account answers 404, whether it exists or not. All that the key spends says so: `usage.key` is its id, and
-`usage.member` whoever it is for.
+`usage.member` whoever it is for. The holds of others in the account are not there for the key of a member.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from api.contract.people.own_routes import OWN, OWN_OF_MEMBERS
 from api.contract.problems import Problem
 from api.contract.scopes import Scopes
 from api.http.requests.callers import require
+from ledger.domain.commands import CaptureHold, Command, ExtendHold, ReleaseHold
 from ledger.domain.errors import AccountNotFound
 from people.api_keys import ApiKey
 
@@ -53,6 +55,13 @@ def in_own_name(key: ApiKey, body: BodyT) -> BodyT:
     changed = body.model_copy(update={"usage": own if body.usage is None else _checked(body.usage, own)})
     assert isinstance(changed, type(body))
     return changed
+
+
+def on_own_hold(key: ApiKey, command: Command) -> Command:
+    """A command that says whose hold it is about, where the key is for a member: ids of holds can be guessed."""
+    if key.member is not None and isinstance(command, CaptureHold | ExtendHold | ReleaseHold):
+        return replace(command, of_member=key.member)
+    return command
 
 
 @lru_cache(maxsize=_KEYS_KEPT)

@@ -46,6 +46,8 @@ class ExtendHold:
     expires_in: timedelta
     longest_life: timedelta = LONGEST_LIFE
     """From when the hold was placed to its latest end."""
+    of_member: str | None = None
+    """Whose hold it must be, if that is said."""
 
     def __post_init__(self) -> None:
         _check_hold_length(self.expires_in)
@@ -57,7 +59,7 @@ class CaptureHold:
 
     `if_frozen` says whether a frozen account accepts it: its holds are older than the freeze, and their work is done.
     `occurred_at` says when the usage occurred, at most `back_dating` before the moment of decision.
-    A `price` was computed before, and its credits are the amount.
+    A `price` was computed before, and its credits are the amount. `of_member` says whose hold it must be.
     """
 
     account_id: str
@@ -70,6 +72,7 @@ class CaptureHold:
     occurred_at: datetime | None = None
     back_dating: timedelta = BACK_DATING
     price: Priced | None = None
+    of_member: str | None = None
 
     def __post_init__(self) -> None:
         if self.amount is not None and self.price is None:
@@ -84,6 +87,8 @@ class ReleaseHold:
 
     account_id: str
     hold_id: str
+    of_member: str | None = None
+    """Whose hold it must be, if that is said."""
 
 
 def _check_hold_length(length: timedelta) -> None:

@@ -72,7 +72,7 @@ def extend(command: ExtendHold, account: Account, at: datetime, related: Related
 
     Raises HoldNotFound or how the hold ended, and HoldLifeExceeded.
     """
-    hold = _open_hold(account, command.hold_id, related)
+    hold = _open_hold(command, account, related)
     end = max(hold.expires_at, at + command.expires_in)
     latest = hold.placed_at + command.longest_life
     if end > hold.expires_at and end > latest:
@@ -88,7 +88,7 @@ def capture(command: CaptureHold, account: Account, at: datetime, related: Relat
     AmountExceedsHold, AccountFrozen when there is an excess, InsufficientCredits, DrawsLimitExceeded, and what
     `limiting.count` raises.
     """
-    hold = _open_hold(account, command.hold_id, related)
+    hold = _open_hold(command, account, related)
     if command.occurred_at is not None:
         check_occurred(command.occurred_at, at, command.back_dating)
     usage = command.usage if hold.usage is None else _usage_of_capture(hold, hold.usage, command.usage or NO_USAGE)
@@ -197,7 +197,7 @@ def _captured(  # the event of a capture, after all decisions
 
 def release(command: ReleaseHold, account: Account, at: datetime, related: RelatedEvents) -> HoldReleased:
     """Decide a release: all credits that are still held return. Raises HoldNotFound, or how the hold ended."""
-    hold = _open_hold(account, command.hold_id, related)
+    hold = _open_hold(command, account, related)
     returns = give_back(hold.draws, at, hold.closed_grants)
     balance = account.balance_after(
         put_back(account.lots, returns),
@@ -209,9 +209,14 @@ def release(command: ReleaseHold, account: Account, at: datetime, related: Relat
     return HoldReleased(at, balance, hold.hold_id, returns, counts)
 
 
-def _open_hold(account: Account, hold_id: str, related: RelatedEvents) -> Hold:
-    hold = account.holds.get(hold_id)
-    return hold if hold is not None else _refuse(hold_id, related)
+def _open_hold(command: CaptureHold | ExtendHold | ReleaseHold, account: Account, related: RelatedEvents) -> Hold:
+    """The hold that a command names. One of somebody else is not there for a command that says whose it must be."""
+    hold = account.holds.get(command.hold_id)
+    if hold is None:
+        _refuse(command.hold_id, related)
+    if command.of_member not in (None, (hold.usage or NO_USAGE).get("member")):
+        raise HoldNotFound(command.hold_id)
+    return hold
 
 
 def _refuse(hold_id: str, related: RelatedEvents) -> Never:
