@@ -126,8 +126,13 @@ def test_who_spent_what_and_nobody_gets_past_a_limit(company: Company) -> None:
     own = company.ask("carol", "GET", f"/api/teams/{team}/limits").json()
     assert (own["spendable"], own["binding"]) == (0, "each-member")
     assert [one["value"] for one in own["limits"][0]["counters"]] == [ids["carol"]]
+    assert own["limits"][0]["allowances"] == {ids["carol"]: 60}
+    assert company.ask("ada", "PUT", allowance.replace(ids["carol"], ids["bob"]), {"amount": 7}).status_code == 200
+    own = company.ask("carol", "GET", f"/api/teams/{team}/limits")
+    assert ids["bob"] not in own.text, "what others may use is not told"
+    assert own.headers["cache-control"] == "no-store"
     every = company.ask("bob", "GET", f"/api/teams/{team}/limits").json()
-    assert {one["value"] for one in every["limits"][0]["counters"]} == {ids["carol"], ids["ada"]}
+    assert {one["value"] for one in every["limits"][0]["counters"]} == {ids["carol"], ids["ada"], ids["bob"]}
 
     at = {"params": {"min_position": last.json()["position"]}}
     found = company.ask("bob", "GET", f"/api/teams/{team}/usage", **at).json()

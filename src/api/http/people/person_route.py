@@ -54,6 +54,7 @@ class PersonRoute(AnswerRoute):
             parameters_of(request.scope)
             response = await answer(request)
             response.headers["x-request-id"] = endpoint_of(request).next_request_id()
+            response.headers.setdefault("cache-control", "no-store")  # it is about a person
             return response
 
         return admitted

@@ -45,7 +45,8 @@ async def limits(
 ) -> JsonAnswer[LimitsAnswer]:
     """Computed from the events: a counter whose window has ended is 0, and what is on hold counts as used.
 
-    Parameters name usage, such as that of one member. Limits that never apply to it are left out.
+    Parameters name usage, such as that of one member. Limits that never apply to it are left out, and so are the
+    counters and allowances of others.
     """
     found = await reads_of(request).ledger.account_at(account_id)
     if found is None:
@@ -88,14 +89,15 @@ def _is_told_by(limit: LimitNow, usage: Usage) -> bool:
 
 
 def _limit_now(one: CountedLimit, usage: Usage, at: datetime) -> LimitNow:
-    limit = one.limit
+    limit, shown = one.limit, limit_fields(one.limit)
     if limit.each and limit.each[0] not in usage:
         counters = sorted(_all_counters(one, at), key=lambda counter: (-counter["used"], counter["value"] or ""))
     else:
         value = value_in(limit, usage)
         counters = [_counter_now(limit, value, one.counter(value), at)]
+        shown["allowances"] = {name: amount for name, amount in limit.allowances.items() if name == value}
     more = max(len(counters) - MAX_PAGE, 0)
-    return {**limit_fields(limit), "counters": counters[:MAX_PAGE], "more_counters": more}
+    return {**shown, "counters": counters[:MAX_PAGE], "more_counters": more}
 
 
 def _all_counters(one: CountedLimit, at: datetime) -> Iterator[CounterNow]:
