@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.http.requests.replies import as_problem
-from api.runtime.processes.logs import JsonLines, for_the_server
+from api.runtime.processes.logs import LOG_FORMAT, JsonLines, TextLines, for_the_server
 from api.runtime.processes.traceback_limit import TracebackLimit
 from tests.service import running_service
 
@@ -37,6 +37,14 @@ def test_a_record_without_more_has_only_its_message() -> None:
     assert set(found) == {"time", "level", "logger", "process", "message"}
     assert found["message"].startswith("1 of ")
     assert for_the_server("text") == {}
+
+
+def test_what_a_stranger_sends_begins_no_line_of_the_log() -> None:
+    forged = "no\r\n2030-01-01 00:00:00 ERROR credit_ledger: forged\u2028\x1b[2J ü"
+    record = LogRecord("x", logging.WARNING, "f", 1, "the provider says %s", (forged,), None)
+    line = TextLines(LOG_FORMAT).format(record)
+    assert len(line.splitlines()) == 1
+    assert line.endswith(r"the provider says no\r\n2030-01-01 00:00:00 ERROR credit_ledger: forged\u2028\x1b[2J ü")
 
 
 def test_every_line_of_a_service_is_an_object(database: str, tmp_path: Path) -> None:

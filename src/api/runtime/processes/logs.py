@@ -2,12 +2,15 @@
 
 import json
 import logging
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from api.runtime.serving_settings import LogFormat
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+"""What ends a line, or moves the cursor of a terminal."""
 _TOLD = ("request_id", "trace_id", "span_id")
 """What a record may have beside its message."""
 
@@ -32,10 +35,23 @@ class JsonLines(logging.Formatter):
         return json.dumps(found, default=str)  # any text will do, also one that is no UTF-8
 
 
+class TextLines(logging.Formatter):
+    """A record as a line of text. What a stranger sent, and a message quotes, cannot begin another line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that the library calls
+        """The line of a record, before what is told of its exception."""
+        record.message = _CONTROL.sub(_escaped, record.message)
+        return super().formatMessage(record)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
 def start_logging(level: str, form: LogFormat) -> None:
     """Let this process log on stderr what is at least as severe as a level, unless it logs already."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(JsonLines() if form == "json" else TextLines(LOG_FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
