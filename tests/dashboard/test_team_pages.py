@@ -10,7 +10,7 @@ import pytest
 from tests.api.company import Company
 from tests.api.requests.test_scopes import BY_PAGE, TWICE, VALUES
 from tests.dashboard.acting import path_of
-from tests.dashboard.guests import ROOT, guest, operator, person, token_in
+from tests.dashboard.guests import ROOT, guest, operator, person, portal_link, token_in
 from tests.people.letters import PASSWORD
 from tests.postgres import TestServers
 from tests.service import Service, service_here
@@ -309,3 +309,14 @@ def test_operators_see_teams_and_act_with_their_scope(company: Company, team: st
     own = company.ids["ada"]
     assert clerk.get(path_of(own, "team")).status_code == 404
     assert browser(company, "ada").get(path_of(own, "team")).status_code == 404
+
+
+def test_who_signed_in_here_is_asked_before_a_link_moves_them_elsewhere(company: Company) -> None:
+    """Whoever sends them a link into an account of their own would have them pay there."""
+    ada, elsewhere = browser(company, "ada"), company.service.open_account()
+    link = portal_link(company.service, elsewhere)
+    asked = ada.get(link)
+    assert "Stay signed in</a>" in asked.text
+    assert ada.get(path_of(company.ids["ada"])).status_code == 200
+    moved = ada.post(link, data={"csrf": token_in(asked)})
+    assert (moved.status_code, moved.url.path) == (200, path_of(elsewhere))

@@ -46,13 +46,14 @@ _waiting = asyncio.Semaphore(MAX_WAITING)
 
 
 async def open_portal_link(request: Request) -> Response:
-    """Open a one-time link and start a session. An operator who is signed in is asked first.
+    """Open a one-time link and start a session. An operator who is signed in is asked first, and so is a person who
+    signed in here: whoever sends somebody a link must not move them into another account unnoticed.
 
     A HEAD request, a prefetch of the browser and a part of another page, such as an image, do not use up the link.
     """
     if is_head(request.scope) or not _is_opened(request):
         return Response(status_code=204)
-    if not await _is_operator(request):
+    if not await _gives_way(request):
         return await _begin_session(request)
     found = await sessions_of(request).find_link(request.path_params["token"])
     if isinstance(found, InvalidLink):
@@ -73,11 +74,13 @@ def _is_opened(request: Request) -> bool:
     return "prefetch" not in purpose and destination == "document"
 
 
-async def _is_operator(request: Request) -> bool:
+async def _gives_way(request: Request) -> bool:
+    """Whether this browser has a session that no link began."""
     try:
-        return isinstance(await current_user_of(request), Operator)
+        user = await current_user_of(request)
     except NotSignedIn:
         return False
+    return isinstance(user, Operator) or user.user_id is not None
 
 
 async def _begin_session(request: Request, *, replaced: str | None = None) -> Response:
