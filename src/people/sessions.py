@@ -22,13 +22,12 @@ from ledger.postgres.connecting import connect
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.audit_log import by_user, note
+from people.ended_sessions import forget_ended
 from people.teams.roles import Role
 
 LINK_LASTS = timedelta(minutes=5)
 """How long a link can be opened, unless its session ends sooner."""
 OPERATOR_LASTS = timedelta(hours=12)
-_FORGOTTEN_AFTER = timedelta(days=7)
-"""The time after which a session is deleted. Until then an old cookie is answered: the session is over."""
 
 RENEWED_BELOW = timedelta(days=6)
 """A session of a user lasts a week again when less than this is left of it: it is renewed once a day, for 30 days."""
@@ -166,7 +165,7 @@ class Sessions:
         now = self._clock()
         link, parameters = _new_link(now, lasts, account_id, None, guest)
         await self._rows("make_link", **parameters)
-        await self._rows("forget", before=now - _FORGOTTEN_AFTER)
+        await self._forget(now)
         return link
 
     async def find_link(self, token: str) -> UnopenedLink | InvalidLink:
@@ -196,7 +195,7 @@ class Sessions:
         now, cookie = self._clock(), mark + secrets.token_urlsafe(32)
         expires_at = now + OPERATOR_LASTS
         await self._rows("sign_in", cookie=_digest(cookie), key=key_sha256, now=now, expires_at=expires_at)
-        await self._rows("forget", before=now - _FORGOTTEN_AFTER)
+        await self._forget(now)
         return cookie, Session(None, key_sha256, None, expires_at, None)
 
     async def find(self, cookie: str) -> Session | None:
@@ -228,6 +227,10 @@ class Sessions:
             if user_id is not None:
                 await note(connection, now, by_user("user.signed_out", user_id))
             return str(id_token) if id_token is not None else None
+
+    async def _forget(self, now: datetime) -> None:
+        async with self._log.connection() as connection:
+            await forget_ended(connection, now)
 
     async def _rows(self, name: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self._log.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

@@ -61,6 +61,7 @@ MISSING = [
     "people/0012_uses_and_names.sql",
     "people/0013_links_and_mails.sql",
     "people/0014_users_of_services.sql",
+    "people/0016_letters.sql",
     "outbox/0001_mails.sql",
     "outbox/0002_endings.sql",
     "measures/0001_schema.sql",

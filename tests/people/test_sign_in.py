@@ -14,10 +14,10 @@ from ledger.commit.submission import Unavailable
 from ledger.service import Ledger
 from people.errors import AccessRefused
 from people.sessions import Sessions
-from people.sign_in.passwords import MAX_WAITING, NOBODYS, Passwords, check_strength
+from people.sign_in.passwords import MAX_WAITING, NOBODYS, OF_NETWORK, Passwords, check_strength
 from people.sign_in.sign_ins import Person
-from people.sign_in.throttle import MAILS
-from people.sign_in.words import Origin, SignedIn, network_of
+from people.sign_in.throttle import MAILS, MOST_MAILS
+from people.sign_in.words import Origin, SignedIn, canonical, is_address, network_of
 from tests.conftest import Clock
 from tests.people.letters import HERE, PASSWORD, THERE, Town
 
@@ -158,6 +158,38 @@ async def test_wrong_passwords_lock_out_neither_another_network_nor_the_mailed_l
     assert await refusal(login(town, ADA)) == ""
 
 
+async def test_letters_that_a_stranger_asks_for_keep_nobody_out(town: Town, ada: SignedIn) -> None:
+    """Neither from a link, whatever else was mailed, nor from registering, from another network."""
+    for number in range(8):
+        await town.people.registrations.register(ADA, f"{OTHER} {number}", "", THERE)
+        await town.people.registrations.mail_again(ADA, THERE)
+    await town.people.recovery.ask_link(ADA, HERE)
+    await town.people.recovery.ask_reset(ADA, HERE)
+    assert town.mails(ADA)[-2:] == ["link", "reset"]
+    for number in range(8):
+        await town.people.registrations.register(EVE, f"{OTHER} {number}", "", THERE)
+    await town.people.registrations.register(EVE, PASSWORD, "", HERE)
+    made = await town.people.registrations.verify(town.token(EVE, "verification"), PASSWORD, HERE, "token")
+    assert made.user.email == EVE
+    elsewhere = [Origin(f"203.0.{third}.0/24", None) for third in range(8)]
+    asked = [
+        town.people.registrations.register("gil@example.com", f"{PASSWORD} {n}", "", elsewhere[n % 8])
+        for n in range(32)
+    ]
+    for one in asked:
+        await one
+    assert town.mails("gil@example.com") == ["verification"] * MOST_MAILS
+
+
+async def test_the_token_of_a_registration_does_not_tell_when_the_owner_comes(town: Town) -> None:
+    of_eve = await town.people.registrations.register(ADA, OTHER, "", THERE)
+    assert await refusal(town.people.sign_ins.person(of_eve.token, "token")) == "email_not_verified"
+    await join(town, ADA)
+    assert await refusal(town.people.sign_ins.person(of_eve.token, "token")) == "email_not_verified"
+    town.clock.forward(days=2)
+    assert await refusal(town.people.sign_ins.person(of_eve.token, "token")) == "email_not_verified"
+
+
 async def test_the_throttle_of_an_unknown_address_is_that_of_a_known_one(town: Town, ada: SignedIn) -> None:
     for email in (ADA, EVE):
         codes = [await refusal(login(town, email, "wrong")) for _ in range(6)]
@@ -230,6 +262,32 @@ async def test_a_new_address_is_confirmed_there_and_the_old_one_can_take_it_back
     assert await refusal(login(town, ADA)) == ""
     assert await refusal(person(town, ada)) == "unauthenticated"
     assert await refusal(town.people.recovery.keep_address(undo)) == "token_spent"
+
+
+async def test_who_took_an_account_cannot_take_it_back_from_its_owner(town: Town, ada: SignedIn) -> None:
+    """A thief changes the address twice, so that a way back is mailed to an address of theirs too."""
+    ask, change = town.people.recovery.ask_address, town.people.recovery.change_address
+    await ask(await person(town, ada), PASSWORD, EVE, THERE)
+    of_ada = town.token(ADA, "email_changes")
+    await change(town.token(EVE, "email"))
+    town.clock.forward(minutes=1)
+    await ask(await person(town, ada), PASSWORD, "eve-2@example.com", THERE)
+    of_eve = town.token(EVE, "email_changes")
+    await change(town.token("eve-2@example.com", "email"))
+    await town.people.recovery.keep_address(of_ada)
+    assert await refusal(town.people.recovery.keep_address(of_eve)) == "token_spent"
+    assert (await person(town, await login(town, ADA))).user.email == ADA
+
+
+async def test_the_first_of_several_addresses_comes_before_the_later_ones(town: Town, ada: SignedIn) -> None:
+    ask, change = town.people.recovery.ask_address, town.people.recovery.change_address
+    for new in (EVE, "third@example.com"):
+        await ask(await person(town, ada), PASSWORD, new, HERE)
+        await change(town.token(new, "email"))
+        town.clock.forward(minutes=1)
+    kept = await town.people.recovery.keep_address(town.token(EVE, "email_changes"))
+    assert kept.email == EVE
+    assert (await town.people.recovery.keep_address(town.token(ADA, "email_changes"))).email == ADA
 
 
 async def test_an_address_that_has_an_account_cannot_be_taken_and_nobody_is_told(town: Town, ada: SignedIn) -> None:
@@ -333,6 +391,28 @@ async def test_one_hash_at_a_time_and_few_wait() -> None:
     )
     assert [type(one) for one in done] == [str] * MAX_WAITING + [AccessRefused] * 5
     assert time.monotonic() - began > one * MAX_WAITING / 4, "they did not run side by side"
+
+
+async def test_who_waits_for_many_hashes_leaves_places_for_other_networks(town: Town, ada: SignedIn) -> None:
+    """Right passwords are not counted as attempts: somebody with a few accounts may sign in again and again."""
+    crowd = [town.passwords.match(NOBODYS, PASSWORD, THERE.network) for _ in range(MAX_WAITING)]
+    *done, signed_in = await asyncio.gather(*map(refusal, crowd), refusal(login(town, ADA)))
+    assert done.count("rate_limited") == MAX_WAITING - OF_NETWORK
+    assert signed_in == ""
+    assert await refusal(town.passwords.match(NOBODYS, PASSWORD, THERE.network)) == "", "they may come again"
+
+
+async def test_sessions_that_ended_long_ago_are_deleted_by_the_next_sign_in(town: Town, ada: SignedIn) -> None:
+    await login(town, ADA)
+    town.clock.forward(days=15)
+    await login(town, ADA)
+    assert (await counts(town))["sessions"] == 1
+
+
+def test_no_other_letter_becomes_one_of_an_address() -> None:
+    """A provider may have verified an address with the Kelvin sign, which is `k` in lower case: another mailbox."""
+    assert canonical(" Mike@Example.COM ") == "mike@example.com"
+    assert not [text for text in ("mi\u212ae@example.com", "m\u0131ke@example.com") if is_address(canonical(text))]
 
 
 def test_networks() -> None:

@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from ledger.postgres.named_sql import queries
 from people.audit_log import AuditEntry, by_user, note
+from people.ended_sessions import forget_ended
 from people.oidc.id_tokens import UnknownKey, check, named, verified
 from people.oidc.provider import Provider, Tokens, with_query
 from people.oidc.words import (
@@ -33,7 +34,7 @@ from people.oidc.words import (
     Wish,
 )
 from people.sign_in import letters
-from people.sign_in.throttle import note_mail
+from people.sign_in.throttle import note_letter
 from people.sign_in.ways_back import WayBack, mailable
 from people.sign_in.words import Origin, check_signs_in, digest, new_token, new_user_id, token_spent
 
@@ -172,6 +173,7 @@ class ProviderSignIn:
         if user_id is not None:
             check_signs_in(await _rows(connection, "note_sign_in", user_id=user_id, now=now))
         await connection.execute(SQL["begin_session"], values)
+        await forget_ended(connection, now)
         details = {"kind": "page", "network": origin.network, "issuer": who.issuer}
         if user_id is not None:
             await note(connection, now, by_user("user.signed_in", user_id, details))
@@ -188,7 +190,7 @@ class ProviderSignIn:
         page = around.page(f"join/{token}{back.query}")
         given = {"sha256": sha256, "issuer": who.issuer, "subject": who.subject, "email": email}
         async with around.log.connection() as connection:
-            wanted = await note_mail(connection, email, browser.origin.network, now)
+            wanted = await note_letter(connection, email, browser.origin.network, now)
             async with connection.transaction():
                 found = await _rows(connection, "make_link", **given, expires_at=now + letters.JOIN)
                 cause = f"join:{sha256.hex()}"

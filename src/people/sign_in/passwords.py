@@ -1,11 +1,13 @@
 """Passwords: which are good enough, and their hashes.
 
 A hash takes a tenth of a second and 19 MiB. A process of the service has one made at a time, by a process that gives
-way to the ledger, and lets few callers wait for it: nobody can keep the machine busy with passwords.
+way to the ledger, and lets few callers wait for it: nobody can keep the machine busy with passwords. Of the places of
+those who wait, a network has a quarter: nobody who signs in again and again keeps everybody else from it.
 """
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -18,8 +20,8 @@ from people.sign_in.hashing import hashing_process
 
 SHORTEST, LONGEST = 10, 128
 """Characters of a password, after NFKC."""
-MAX_WAITING = 20
-"""Callers that may wait for a hash. One more is told to come back."""
+MAX_WAITING, OF_NETWORK = 20, 5
+"""Callers that may wait for a hash, in all and of one network. One more is told to come back."""
 NOBODYS = "$argon2id$v=19$m=19456,t=2,p=1$3pbXbv3PC+6t0cR3eW0E2Q$D8k/+bPtYRVvbZpc6XQ90MAnlWPq+UJGjhXXNeXh12Q"
 """The hash of no password: an unknown address is checked against it, so that it takes as long as a known one."""
 T = TypeVar("T")
@@ -56,23 +58,42 @@ class Passwords:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "passwords")
-        self._places = threading.BoundedSemaphore(MAX_WAITING)
+        self._lock = threading.Lock()
+        self._waiting: Counter[str] = Counter()
+        """Who waits, by network; under the lock."""
 
-    async def hash(self, password: str) -> str:
-        """The hash of a password, with its salt. Raises AccessRefused: rate_limited, and HashingEnded."""
-        return await self._run(lambda: hashing_process().hash(normal(password)))
+    async def hash(self, password: str, network: str = "") -> str:
+        """The hash of a password, with its salt, for a caller from a network.
 
-    async def match(self, hashed: str | None, password: str) -> bool:
+        Raises AccessRefused: rate_limited, and HashingEnded.
+        """
+        return await self._run(network, lambda: hashing_process().hash(normal(password)))
+
+    async def match(self, hashed: str | None, password: str, network: str = "") -> bool:
         """Whether a hash is that of a password. Without a hash it takes as long.
 
         Raises AccessRefused: rate_limited, and HashingEnded.
         """
-        right = await self._run(lambda: hashing_process().matches(hashed or NOBODYS, normal(password)))
+        right = await self._run(network, lambda: hashing_process().matches(hashed or NOBODYS, normal(password)))
         return right and hashed is not None
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if not self._places.acquire(blocking=False):
-            raise AccessRefused("rate_limited", "Too many passwords are being checked. Try again soon.", retry_after=5)
+    async def _run(self, network: str, work: Callable[[], T]) -> T:
+        self._take_place(network)
         hashing = self._thread.submit(work)
-        hashing.add_done_callback(lambda _: self._places.release())  # not sooner, for a client that leaves
+        hashing.add_done_callback(lambda _: self._leave(network))  # not sooner, for a client that leaves
         return await asyncio.wrap_future(hashing)
+
+    def _take_place(self, network: str) -> None:
+        """Raise AccessRefused: rate_limited where too many wait. Callers without a network have a mailed secret."""
+        with self._lock:
+            most = OF_NETWORK if network else MAX_WAITING
+            if self._waiting.total() >= MAX_WAITING or self._waiting[network] >= most:
+                detail = "Too many passwords are being checked. Try again soon."
+                raise AccessRefused("rate_limited", detail, retry_after=5)
+            self._waiting[network] += 1
+
+    def _leave(self, network: str) -> None:
+        with self._lock:
+            self._waiting[network] -= 1
+            if not self._waiting[network]:
+                del self._waiting[network]

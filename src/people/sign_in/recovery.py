@@ -13,7 +13,7 @@ from people.sign_in import letters
 from people.sign_in.letters import Letter
 from people.sign_in.passwords import check_strength
 from people.sign_in.sign_ins import SQL, Connection, Person, Purpose, SignIns, Surroundings, rows, user_of
-from people.sign_in.throttle import note_mail, note_password, withdraw
+from people.sign_in.throttle import note_letter, note_link, note_password, withdraw
 from people.sign_in.ways_back import HOME, WayBack, mailable
 from people.sign_in.words import Origin, User, new_token, token_spent
 
@@ -51,7 +51,7 @@ class Recovery:
         token, sha256 = new_token()
         page = around.page(f"{purpose}/{token}{(await mailable(back, email, around.log, around.is_invited)).query}")
         async with around.log.connection() as connection:
-            allowed = await note_mail(connection, email, origin.network, now)
+            allowed = await note_link(connection, email, origin.network, now)
             async with connection.transaction():
                 found = await rows(connection, "user_by_email", email=email)
                 user = user_of(found[0]) if found and allowed else None
@@ -94,7 +94,7 @@ class Recovery:
         user = person.user
         check_strength(new, user.email)
         await self.confirm(person, password, origin)
-        hashed = await self._around.passwords.hash(new)
+        hashed = await self._around.passwords.hash(new, origin.network)
         async with self._around.log.connection() as connection, connection.transaction():
             await self._set_password(connection, user, hashed, keep=person.session_id)
 
@@ -127,7 +127,7 @@ class Recovery:
         async with around.log.connection() as connection:
             attempt = await note_password(connection, user.email, origin.network, around.clock())
             [found] = await rows(connection, "hash_of", user_id=user.user_id)
-        if not await around.passwords.match(found["password_hash"], password):
+        if not await around.passwords.match(found["password_hash"], password, origin.network):
             raise AccessRefused("wrong_credentials", "The password is wrong.")
         async with around.log.connection() as connection:
             await withdraw(connection, attempt)
@@ -140,7 +140,7 @@ class Recovery:
         (token, sha256), (back, back_sha256) = new_token(), new_token()
         pages = around.page(f"email/{token}"), around.page(f"undo/{back}")
         async with around.log.connection() as connection:
-            wanted = await note_mail(connection, new, origin.network, now)
+            wanted = await note_letter(connection, new, origin.network, now)
             async with connection.transaction():
                 taken = bool(await rows(connection, "user_by_email", email=new))
                 kept = partial(self.keep_token, connection, user=user, new_email=new)
@@ -161,6 +161,8 @@ class Recovery:
     async def keep_address(self, token: str) -> User:
         """The user has the address again at which this secret was told, and all sessions and mailed links end.
 
+        So do the ways back to the addresses after it: one of them may be that of whoever took the account.
+
         Raises AccessRefused: token_spent.
         """
         async with self._around.log.connection() as connection, _address_is_free(), connection.transaction():
@@ -168,6 +170,7 @@ class Recovery:
             given = {"user_id": found["user_id"], "now": self._around.clock()}
             await connection.execute(SQL["end_sessions"], {**given, "except": None})
             await connection.execute(SQL["end_tokens"], {**given, "purposes": list(_MAILED)})
+            await connection.execute(SQL["end_later_undos"], {**given, "mailed_at": found["mailed_at"]})
             return await self._set_address(connection, found["user_id"], found["told_at"])
 
     async def _set_address(self, connection: Connection, user_id: str, email: str) -> User:

@@ -9,7 +9,7 @@ from people.errors import AccessRefused
 from people.sign_in import letters
 from people.sign_in.passwords import check_strength
 from people.sign_in.sign_ins import PENDING, SQL, SignIns, Surroundings, rows, user_of
-from people.sign_in.throttle import note_mail, note_password, withdraw
+from people.sign_in.throttle import note_letter, note_password, withdraw
 from people.sign_in.ways_back import WayBack, mailable
 from people.sign_in.words import Kind, Origin, Pending, SignedIn, digest, new_token, new_user_id, token_spent
 
@@ -36,8 +36,8 @@ class Registrations:
         pending, pending_sha256 = new_token(PENDING)
         pages = around.page(f"verify/{token}{back}"), around.page(f"sign-in{back}")
         async with around.log.connection() as connection:
-            wanted = await note_mail(connection, email, origin.network, now)
-        hashed = await around.passwords.hash(password)
+            wanted = await note_letter(connection, email, origin.network, now)
+        hashed = await around.passwords.hash(password, origin.network)
         row = {"user_id": user_id, "sha256": sha256, "pending": pending_sha256, "email": email, "name": name}
         async with around.log.connection() as connection, connection.transaction():
             is_known = bool(await rows(connection, "user_by_email", email=email))
@@ -70,7 +70,7 @@ class Registrations:
         token, sha256 = new_token()
         page = around.page(f"verify/{token}")
         async with around.log.connection() as connection:
-            wanted = await note_mail(connection, email, origin.network, now)
+            wanted = await note_letter(connection, email, origin.network, now)
             async with connection.transaction():
                 given = {"email": email, "sha256": sha256, "now": now, "expires_at": now + _LASTS}
                 found = await rows(connection, "remail", **given)
@@ -89,7 +89,7 @@ class Registrations:
             if not waiting:
                 raise token_spent()
             attempt = await note_password(connection, waiting[0]["email"], origin.network, now)
-        if not await around.passwords.match(waiting[0]["password_hash"], password):
+        if not await around.passwords.match(waiting[0]["password_hash"], password, origin.network):
             detail = "This is not the password with which this address was registered. Register again if you forgot it."
             raise AccessRefused("wrong_credentials", detail)
         await self._check_still_invited(waiting[0]["email"])

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from ledger.postgres.named_sql import queries
 from ledger.store import EventLog
 from people.audit_log import by_user, note
+from people.ended_sessions import forget_ended
 from people.errors import AccessRefused
 from people.sign_in.letters import Tell
 from people.sign_in.passwords import Passwords
@@ -86,7 +87,7 @@ class SignIns:
             attempt = await note_password(connection, email, origin.network, now)
             found = next(iter(await rows(connection, "user_by_email", email=email)), None)
         hashed = found["password_hash"] if found else None
-        if not await around.passwords.match(hashed, password) or found is None:
+        if not await around.passwords.match(hashed, password, origin.network) or found is None:
             detail = "The address or the password is wrong, or the address is not verified."
             raise AccessRefused("wrong_credentials", detail)
         async with around.log.connection() as connection, connection.transaction():
@@ -110,6 +111,7 @@ class SignIns:
         values = {"sha256": sha256, "user_id": user.user_id, "kind": kind, "now": now, "expires_at": now + LASTS}
         await connection.execute(SQL["begin_session"], {**values, "client": (origin.client or "")[:200] or None})
         await note(connection, now, by_user("user.signed_in", user.user_id, {"kind": kind, "network": origin.network}))
+        await forget_ended(connection, now)
         return SignedIn(user, token, now + LASTS)
 
     async def with_account(self, made: SignedIn) -> SignedIn:
@@ -144,16 +146,21 @@ class SignIns:
         return user_of(found[0])
 
     async def person(self, token: str, kind: Kind) -> Person:
-        """Whose session a secret is. Raises AccessRefused: unauthenticated, email_not_verified."""
+        """Whose session a secret is. Raises AccessRefused: unauthenticated, email_not_verified.
+
+        The token of a registration is answered the same for ever: whoever registers the address of somebody else must
+        not see when its owner comes.
+        """
         now = self._around.clock()
         async with self._around.log.connection() as connection:
             found = await rows(connection, "person", sha256=digest(token), kind=kind, now=now)
             if found:
                 return await self._renewed(connection, found[0], now)
-            if token.startswith(PENDING):
-                [pending] = await rows(connection, "is_pending", sha256=digest(token), now=now)
-                if pending["pending"]:
-                    raise AccessRefused("email_not_verified", "Open the link that was mailed to your address first.")
+        if token.startswith(PENDING):
+            detail = (
+                "The token of a registration opens nothing. Open the link that was mailed to your address, or sign in."
+            )
+            raise AccessRefused("email_not_verified", detail)
         raise AccessRefused("unauthenticated", "The session is over, or there is none. Sign in.")
 
     async def _renewed(self, connection: Connection, found: Row, now: datetime) -> Person:

@@ -77,8 +77,11 @@ class OwnSession(NamedTuple):
 
 
 def canonical(email: str) -> str:
-    """The form in which an address is stored and compared: in lower case."""
-    return email.strip().lower()
+    """The form in which an address is stored and compared: in lower case.
+
+    A text that is not ASCII stays as it is, and is no address: the Kelvin sign in lower case is a `k`.
+    """
+    return email.strip().lower() if email.isascii() else email
 
 
 def is_address(email: str) -> bool:

@@ -55,9 +55,3 @@ SELECT cookie_sha256 FROM people.sessions WHERE cookie_sha256 = ANY (%(cookies)s
 WITH before AS (SELECT session_id, id_token FROM people.sessions WHERE cookie_sha256 = %(cookie)s)
 UPDATE people.sessions AS s SET ended_at = %(now)s, id_token = NULL FROM before AS b
 WHERE s.session_id = b.session_id AND s.ended_at IS NULL RETURNING s.user_id, b.id_token;
-
--- name: forget
--- Delete sessions that ended long ago, at most 100 at a time.
-DELETE FROM people.sessions WHERE session_id IN (
-    SELECT session_id FROM people.sessions WHERE expires_at < %(before)s ORDER BY expires_at LIMIT 100
-);

@@ -40,11 +40,6 @@ WITH again AS (
 )
 SELECT user_id FROM again;
 
--- name: is_pending
-SELECT EXISTS (
-    SELECT FROM people.registrations WHERE pending_sha256 = %(sha256)s AND expires_at > %(now)s
-) AS pending;
-
 -- name: registration
 -- The one of a mailed link, if that would make a user now.
 SELECT r.email, r.password_hash FROM people.registrations AS r WHERE r.sha256 = %(sha256)s AND r.expires_at > %(now)s
@@ -127,12 +122,18 @@ UPDATE people.tokens AS t SET used_at = %(now)s FROM u
 WHERE t.sha256 = %(sha256)s AND t.purpose = %(purpose)s AND t.used_at IS NULL AND t.expires_at > %(now)s
   AND u.user_id = t.user_id
   AND (t.purpose IN ('undo', 'keep') OR (u.email = t.email AND u.password_set_at IS NOT DISTINCT FROM t.password_set_at))
-RETURNING u.user_id, u.email, u.name, u.created_at, u.password_set_at, u.account_opened_at, t.email AS told_at, t.new_email;
+RETURNING u.user_id, u.email, u.name, u.created_at, u.password_set_at, u.account_opened_at, t.email AS told_at, t.new_email,
+    t.created_at AS mailed_at;
 
 -- name: end_tokens
 -- Those of a user with some purposes.
 UPDATE people.tokens SET used_at = %(now)s
 WHERE user_id = %(user_id)s AND purpose = ANY (%(purposes)s) AND used_at IS NULL;
+
+-- name: end_later_undos
+-- The ways back that were mailed later: whoever has had the address since must not take it back from who had it before.
+UPDATE people.tokens SET used_at = %(now)s
+WHERE user_id = %(user_id)s AND purpose = 'undo' AND created_at >= %(mailed_at)s AND used_at IS NULL;
 
 -- name: set_password
 UPDATE people.users SET password_hash = %(hash)s, password_set_at = %(now)s WHERE user_id = %(user_id)s;
@@ -152,11 +153,12 @@ SELECT pg_advisory_xact_lock(name) FROM (
 ) AS names;
 
 -- name: attempt
--- Note an attempt, unless there were too many. `mailed` is how many there were for the address lately.
+-- Note an attempt, unless there were too many. `lately` is how many there were for the address in a quarter of an hour, and
+-- `lately_here` how many of them came from the network. A network has one count for several kinds.
 INSERT INTO people.attempts (kind, address, network, at)
 SELECT %(kind)s, %(address)s, %(network)s, %(now)s
 WHERE (SELECT count(*) FROM people.attempts
-       WHERE kind = %(kind)s AND network = %(network)s AND at > %(now)s::timestamptz - interval '1 hour')
+       WHERE kind = ANY (%(kinds)s) AND network = %(network)s AND at > %(now)s::timestamptz - interval '1 hour')
       < %(of_network)s
   AND (SELECT count(*) FROM people.attempts
        WHERE kind = %(kind)s AND address = %(address)s AND at > %(now)s::timestamptz - interval '1 hour')
@@ -168,7 +170,11 @@ WHERE (SELECT count(*) FROM people.attempts
 RETURNING attempt_id, (
     SELECT count(*) FROM people.attempts
     WHERE kind = %(kind)s AND address = %(address)s AND at > %(now)s::timestamptz - interval '15 minutes'
-) AS lately;
+) AS lately, (
+    SELECT count(*) FROM people.attempts
+    WHERE kind = %(kind)s AND address = %(address)s AND network = %(network)s
+      AND at > %(now)s::timestamptz - interval '15 minutes'
+) AS lately_here;
 
 -- name: withdraw_attempt
 DELETE FROM people.attempts WHERE attempt_id = %(attempt_id)s;
