@@ -99,6 +99,8 @@ SUBSCRIPTIONS = (ROOT / "docs" / "subscriptions.md").read_text()
 LIMITS = (ROOT / "docs" / "limits.md").read_text()
 OPERATIONS_PAGE = (ROOT / "docs" / "operations.md").read_text()
 RECEIPTS = (ROOT / "docs" / "receipts.md").read_text()
+KEYS = (ROOT / "docs" / "keys.md").read_text()
+TEAMS = (ROOT / "docs" / "teams.md").read_text()
 REVENUE = (ROOT / "docs" / "revenue.md").read_text()
 
 
@@ -136,6 +138,7 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
         changes = [_once_known(known + curl.replace("8000", port)) for curl in blocks("sh", SUBSCRIPTIONS)]
         limited = [json.loads(_said(known + curl.replace("8000", port))) for curl in blocks("sh", LIMITS)]
         *alone, batch = [_run(known + curl.replace("8000", port)) for curl in blocks("sh", API)]
+        verified, founded = _keys_and_teams(known, port)
         receipt = _receipt(known, port, environment, server_folder)
         deferred, *files = blocks("sh", REVENUE)
         earned = _once_known(known + deferred.replace("8000", port))
@@ -164,12 +167,31 @@ def test_the_readme_does_what_it_says(server_folder: Path) -> None:
     assert [limit["limit_id"] for limit in limited[1]["limits"]] == ["member-month", "burst", "queries"]
     assert [answer["version"] for answer in alone] == [2, 3, 4, 5]
     assert [result["status"] for result in batch["results"]] == [201, 201, 402]  # type: ignore[attr-defined]
+    assert (verified["code"], verified["command"]["deducted"]) == ("valid", 3)
+    assert (founded["slug"], founded["member_count"]) == ("engines", 1)
     assert "no fault found" in receipt
     assert earned["months"]
     assert len(written) == len(checked) == 2
     assert "0 differences" in checked[-1]
     [explained] = [json.loads(answer) for answer in read if answer.startswith("{") and '"sentence"' in answer]
     assert _without_times(explained) == _without_times(json.loads(blocks("json", READING)[-1]))
+
+
+def _keys_and_teams(known: str, port: str) -> tuple[Any, Any]:
+    """What verifying the key of an account says, and what founding a team does: for an account of their own."""
+    (make, verify), (user, team) = blocks("sh", KEYS), blocks("sh", TEAMS)
+
+    def said(curl: str, *filled: str) -> Any:
+        for place in filled:
+            what, _, value = place.partition("=")
+            curl = curl.replace(what, value)
+        return json.loads(_said(known + curl))
+
+    here = ("8000=" + port, '"ada"="keyed"')
+    said(blocks("sh")[2], *here)
+    made = said(make, *here)
+    founder = said(user, *here)
+    return said(verify, *here, f"clu_...={made['key']}"), said(team, *here, f"usr_...={founder['id']}")
 
 
 def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:

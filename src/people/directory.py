@@ -45,6 +45,12 @@ async def people_with(connection: Connection, text: str) -> list[FoundPerson]:
         return await cursor.fetchall()
 
 
+async def called(connection: Connection, account_id: str) -> str | None:
+    """Whose account it is: a person's name and address, or a team's name; None for others. Raises psycopg.Error."""
+    row = await (await connection.execute(SQL["called"], {"account_id": account_id})).fetchone()
+    return row[0] if row is not None else None
+
+
 async def teams_with(connection: Connection, text: str) -> list[FoundTeam]:
     """Teams about which a text is, or whose owner it is; at most MOST. Raises psycopg.Error."""
     async with connection.cursor(row_factory=class_row(FoundTeam)) as cursor:

@@ -36,6 +36,11 @@ def new_secret(brand: str = SERVICES) -> NewSecret:
     return NewSecret(start + checksum(start), prefix)
 
 
+def shown_part(text: str) -> str:
+    """The part of a key that may be shown, of the whole key or of a beginning of it: `7hQ2mXbR` of `clu_7hQ2mXbR…`."""
+    return text.rpartition("_")[2][:_SHOWN]
+
+
 def checksum(text: str) -> str:
     """The CRC-32 of a text, as 6 digits of base 62."""
     rest, digits = crc32(text.encode()), ""

@@ -67,6 +67,8 @@ class Session:
     """Who the person is, where the product says so: `user_id`, and perhaps `email` and `name`."""
     own_account_id: str | None = None
     """The account of a user who signed in at a provider; the others have one with their own id."""
+    team_name: str | None = None
+    """What the account is called, where it is that of a user's team."""
 
     def open(self, now: datetime) -> bool:
         """Whether the session is neither expired nor ended by a sign-out."""

@@ -78,6 +78,7 @@ class Visit:
     def sign_in(self, key: str = ADMIN_KEY) -> Page:
         """Sign in as an operator."""
         self.page.goto(f"{self.service.url}{ROOT}/sign-in")
+        self.page.get_by_text("Sign in as an operator").click()  # where people sign in, the form is behind this
         self.page.get_by_label("API key").fill(key)
         self.page.get_by_role("button", name="Sign in").click()
         return self.page

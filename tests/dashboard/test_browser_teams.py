@@ -57,7 +57,7 @@ def test_a_team_from_its_founding_to_who_spent_what(
     page, look = signed_in(company, visit, names[0]), looked_at if script else shot
     page.get_by_role("link", name="My accounts").click()
     page.get_by_label("Name", exact=True).fill("The Lovelaces")
-    page.get_by_label("Name in addresses").fill(f"lovelaces-{size[0]}")
+    page.get_by_label("Short name").fill(f"lovelaces-{size[0]}")
     look(page, f"teams-{size[0]}-accounts")
     page.get_by_role("button", name="Make the team").click()
     expect(page).to_have_url(re.compile(r"/accounts/team_[0-9a-f]{20}$"))
@@ -73,6 +73,11 @@ def test_a_team_from_its_founding_to_who_spent_what(
     page.get_by_label("Name", exact=True).fill("Production")
     page.get_by_role("button", name="Make the key").click()
     expect(page.get_by_label("The key", exact=True)).to_have_value(re.compile(r"^clu_\w{42}$"))
+    if script:
+        visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy the key").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert re.fullmatch(r"clu_\w{42}", page.evaluate("navigator.clipboard.readText()"))
     look(page, f"teams-{size[0]}-keys")
     page.get_by_role("link", name="Team", exact=True).click()
 

@@ -85,13 +85,17 @@ def test_a_person_makes_a_key_that_is_shown_once(company: Company) -> None:
 
 def test_what_a_form_says_wrong_is_told(company: Company) -> None:
     bob, path = browser(company, "bob"), path_of(company.ids["bob"], "keys")
-    for fields, sentence in (
-        ({"name": "", "read": "yes"}, "The name of a key has 1 to 100 characters."),
-        ({"name": "x" * 101, "read": "yes"}, "The name of a key has 1 to 100 characters."),
-        ({"name": "x"}, "Choose at least one thing"),
+    for fields, sentence, field in (
+        ({"name": "", "read": "yes"}, "The name of a key has 1 to 100 characters.", "name"),
+        ({"name": "x" * 101, "read": "yes"}, "The name of a key has 1 to 100 characters.", "name"),
+        ({"name": "xyz"}, "Choose at least one thing", "scopes"),
+        ({"name": "xyz", "read": "yes", "rate": "0"}, "Enter a whole number of requests", "rate"),
+        ({"name": "xyz", "read": "yes", "rate": "many"}, "Enter a whole number of requests", "rate"),
     ):
         answer = decided(bob, path, "make", **fields)
         assert (answer.status_code, sentence in answer.text) == (422, True), fields
+        assert answer.text.count(f'aria-describedby="{field}-wrong"') == answer.text.count('aria-invalid="true"') == 1
+        assert f'value="{fields["name"]}"' in answer.text, "what was typed is kept"
     assert decided(bob, path, "revoke", key_id="00000000").status_code == 404
     for fields in ({"name": "x", "read": "yes", "ends": "soon"}, {"name": "a\x01", "read": "yes"}):
         assert decided(bob, path, "make", **fields).status_code == 400, fields
@@ -118,7 +122,7 @@ def test_each_role_of_a_team_has_its_keys(company: Company) -> None:
 
 def buttons(page: httpx.Response) -> dict[str, set[str]]:
     """The buttons of each key on a page, by its name."""
-    found = re.findall(r">(\w+)<span class=\"unseen\"> ([\w-]+)</span></button>", page.text)
+    found = re.findall(r">([\w ]+)<span class=\"unseen\"> ([\w-]+)</span></button>", page.text)
     return {name: {word for word, named in found if named == name} for _, name in found}
 
 
@@ -134,7 +138,8 @@ def test_a_key_has_the_buttons_that_do_something(company: Company) -> None:
             made = secret_in(decided(client, path, "make", name=f"{name}-{state}", read="yes"))
             ids[name] = prefix_of(made)
         decided(client, path, "disable", key_id=ids[name])
-    mine, others, off = {"Rotate", "Disable", "Revoke"}, {"Disable", "Revoke"}, {"Enable", "Revoke"}
+    end = "Revoke for good"
+    mine, others, off = {"Rotate", "Disable", end}, {"Disable", end}, {"Enable", end}
     for name, client in browsers.items():
         seen = (name,) if name == "mara" else tuple(browsers)
         expected = {f"{one}-active": mine if one == name else others for one in seen}
@@ -147,7 +152,7 @@ def test_a_key_has_the_buttons_that_do_something(company: Company) -> None:
         connection.execute(gone, [company.ids["mara"]])
     page = browsers["olga"].get(path)
     assert {name: buttons(page)[name] for name in ("mara-active", "mara-disabled")} == {
-        "mara-active": {"Revoke"}, "mara-disabled": {"Revoke"},
+        "mara-active": {end}, "mara-disabled": {end},
     }  # fmt: skip
     assert page.text.count("Whoever made it may do nothing here now") == 2
 
@@ -232,6 +237,17 @@ def test_operators_see_all_keys_and_revoke_any(company: Company) -> None:
     for key_id in (key["id"], prefix_of(own)):
         clerk.post(f"{ROOT}/keys", data={"csrf": token_in(clerk.get(f"{ROOT}/keys")), "key_id": key_id})
     eventually(lambda: status(company, account, key["key"], own) == [401, 401])
+    for text, found in (
+        ("F A USER", 1),
+        (key["key"], 1),
+        (f"clu_{key['id']}…", 1),
+        (account, 1),
+        ("of a", 2),
+        ("x%", 0),
+    ):
+        rows = clerk.get(f"{ROOT}/keys", params={"q": text}).text
+        assert rows.count("<code>") - 1 == found, text
+    assert clerk.get(f"{ROOT}/keys", params={"q": "x" * 255}).status_code == 422
     unknown = {"csrf": token_in(clerk.get(path_of(account, "keys"))), "key_id": "00000000"}
     assert clerk.post(f"{ROOT}/keys", data=unknown).status_code == 404
 

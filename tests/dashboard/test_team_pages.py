@@ -297,6 +297,33 @@ def test_the_limit_of_each_member(company: Company) -> None:
     assert done(client, place, act="x").status_code == 400
 
 
+def test_pages_say_what_accounts_and_people_are_called(company: Company, team: str) -> None:
+    """Teams and members by their names, where people signed in; the id where the product sends them."""
+    bob, carol, own = browser(company, "bob", team), browser(company, "carol", team), browser(company, "bob")
+    allowances = {company.ids["carol"]: 800}
+    limits = {"limits": [{"limit_id": "each", "amount": 900, "each": ["member"], "allowances": allowances}]}
+    assert company.ask("ada", "PUT", f"/api/teams/{team}/limits", limits).status_code == 200
+    for client, below, called in ((bob, "usage", "Carol"), (bob, "limits", "Carol"), (carol, "limits", "Carol")):
+        page = client.get(path_of(team, below)).text
+        assert ">Acme</p>" in page
+        assert f"<bdi>{called}</bdi>" in page or f">{called}</option>" in page, below
+        assert f">{company.ids['carol']}<" not in page, below
+    assert ">Your account</p>" in own.get(path_of(company.ids["bob"])).text
+    assert f">{team}</p>" in person(company.service, team).get(path_of(team)).text
+    clerk = operator(company.service)
+    assert "Bob, bob@example.com" in clerk.get(path_of(company.ids["bob"])).text
+    assert company.ask("ada", "PUT", f"/api/teams/{team}/limits", {"limits": []}).status_code == 200
+
+
+def test_a_team_needs_no_short_name(company: Company) -> None:
+    """It is made of the name; one that another team has, or that cannot be made, is asked for."""
+    client, page = browser(company, "frank"), f"{ROOT}/my/teams"
+    assert "caf-nord-2" not in done(client, page, name="Café Nord 2!").text
+    for name, status, slug in (("cafe nord 2", 409, "cafe-nord-2"), ("株式会社", 422, "")):
+        refused = done(browser(company, "frank"), page, name=name)
+        assert (refused.status_code, f'value="{slug}" aria-invalid="true"' in refused.text) == (status, True), name
+
+
 def test_operators_see_teams_and_act_with_their_scope(company: Company, team: str) -> None:
     clerk = operator(company.service)
     page = clerk.get(path_of(team, "team"))

@@ -85,7 +85,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "payment_due": (409, "A payment of the subscription is due"),
     "effective_in_the_past": (409, "The version would take effect in the past"),
     "user_exists": (409, "There is such a user"),
-    "slug_taken": (409, "Another team has this name in addresses"),
+    "slug_taken": (409, "Another team has this short name"),
     "already_member": (409, "They are in the team, or invited"),
     "seats_taken": (409, "The team has no free seat"),
     "last_owner": (409, "The team would have no owner"),

@@ -68,12 +68,19 @@ class AccountHolder:
     """The name of the person, where the product says so."""
     own_account_id: str | None = None
     """The account that is a user's own, whatever team they are in now."""
+    team_name: str | None = None
+    """What the account is called, where it is that of a user's team."""
 
     is_operator = False
 
     def may(self, access: Access) -> bool:
         """Whether a page, or a part of one, is for them."""
         return access.lets_in(self.role, signed_in=self.user_id is not None)
+
+    @property
+    def account_name(self) -> str:
+        """What pages call the account: a person's team, or their own; the id where the product sends them."""
+        return self.account_id if self.user_id is None else self.team_name or "Your account"
 
     @property
     def sees_only(self) -> str | None:
@@ -186,6 +193,7 @@ def _holder_of(session: Session, account_id: str, secret: str) -> AccountHolder:
         session.user_id or session.member,
         person.get("name") or person.get("email"),
         session.own_account_id or session.user_id,
+        session.team_name,
     )
 
 

@@ -1,7 +1,7 @@
 """The forms of people: their fields, and the page that shows one with what was wrong about it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -62,7 +62,20 @@ WITH_PASSWORD = Form(
 
 
 class WrongField(Exception):
-    """A field of a form that cannot be used: its sentence."""
+    """A field of a form that cannot be used: its sentence, and its name."""
+
+    def __init__(self, sentence: str, field: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+FIELDS: Mapping[str, str] = {"wrong_credentials": "password", "password_too_weak": "password"}
+"""The fields that refusals are about."""
+
+
+def field_of(error: Exception) -> str:
+    """The field that an error is about; an empty text for the form as a whole."""
+    return error.field if isinstance(error, WrongField) else FIELDS.get(getattr(error, "code", ""), "")
 
 
 def people_of(request: Request) -> People:
@@ -94,19 +107,27 @@ def first_page(root: str, back: WayBack, home: str) -> str:
 
 
 async def show(
-    request: Request, form: Form, *, status: int = 200, error: str | None = None, given: dict[str, str] | None = None
+    request: Request,
+    form: Form,
+    *,
+    status: int = 200,
+    error: str | None = None,
+    wrong: str = "",
+    given: dict[str, str] | None = None,
 ) -> Response:
-    """Show a form, with what was wrong and what was written into it, but for passwords."""
+    """Show a form, with what was wrong, in which field, and what was written into it, but for passwords."""
     kept = {name: value for name, value in (given or {}).items() if name != "password"}
-    values = {"form": form, "error": error, "given": kept, "back": way_back(request).query}
+    values = {"form": form, "error": error, "wrong": wrong, "given": kept, "back": way_back(request).query}
     return await page(request, "person_form.html", status=status, **values)
 
 
 async def show_again(request: Request, form: Form, error: Exception, given: dict[str, str]) -> Response:
     """Show a form that was refused."""
+    wrong = field_of(error)
     if not isinstance(error, AccessRefused):
-        return await show(request, form, status=422, error=str(error), given=given)
-    response = await show(request, form, status=STATUSES[error.code][0], error=error.detail, given=given)
+        return await show(request, form, status=422, error=str(error), wrong=wrong, given=given)
+    status = STATUSES[error.code][0]
+    response = await show(request, form, status=status, error=error.detail, wrong=wrong, given=given)
     if error.retry_after is not None:
         response.headers["retry-after"] = str(error.retry_after)
     return response
@@ -116,15 +137,15 @@ def address_in(fields: dict[str, str]) -> str:
     """The address in a form. Raises WrongField."""
     email = canonical(fields.get("email", ""))
     if not is_address(email):
-        _wrong("This is no email address.")
+        raise WrongField("This is no email address, such as ada@example.com.", "email")
     return email
 
 
-def password_in(fields: dict[str, str]) -> str:
+def password_in(fields: dict[str, str], field: str = "password") -> str:
     """The password in a form. Raises WrongField."""
-    password = fields.get("password", "")
+    password = fields.get(field, "")
     if not 1 <= len(password) <= LONGEST:
-        _wrong(f"A password has {SHORTEST} to {LONGEST} characters.")
+        raise WrongField(f"A password has {SHORTEST} to {LONGEST} characters.", field)
     return password
 
 
@@ -132,9 +153,5 @@ def name_in(fields: dict[str, str]) -> str:
     """The name in a form. Raises WrongField."""
     name = fields.get("name", "")
     if len(name) > MAX_NAME or not name.isprintable():
-        _wrong(f"A name has at most {MAX_NAME} characters, on one line.")
+        raise WrongField(f"A name has at most {MAX_NAME} characters, on one line.", "name")
     return name
-
-
-def _wrong(sentence: str) -> NoReturn:
-    raise WrongField(sentence)

@@ -15,7 +15,7 @@ from api.contract.scopes import PAGES
 from api.dashboard import formatting
 from api.dashboard.action_links import ActionLink, action_links, acts
 from api.dashboard.cookies import ZONE, cookies_of, set_form_cookie
-from api.dashboard.current_user import CurrentUser, account_path, home_path, root_of
+from api.dashboard.current_user import AccountHolder, CurrentUser, account_path, home_path, root_of
 from api.dashboard.formatting import Formatter
 from api.dashboard.forms import csrf_token, form_secret
 from api.dashboard.options import options_of
@@ -28,6 +28,9 @@ from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.periods import UnknownZone, zone
 from ledger.postgres.errors import LOST
 from ledger.store import TOPICS
+from people.directory import called
+from people.teams.people_in_teams import PeopleInTeams
+from people.teams.words import TEAM_PREFIX
 
 _IMPORTS = PAGES["GET /imports"]
 _WEBHOOKS = PAGES["GET /webhooks"]
@@ -119,7 +122,8 @@ def required_position(request: Request) -> int:
 
 async def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Render a page. Every template has `current_user` (None before the sign-in), `people` (whether they sign in
-    here), `settings_page` (whether the current user has settings and teams), `formatter`, `options`, `nonce`, `csrf`,
+    here), `settings_page` (whether the current user has settings and teams), `account_name` (what the account of the
+    page is called), `called` (whose it is, for operators who may know), `formatter`, `options`, `nonce`, `csrf`,
     `sees_events`, `sees_audit`, `sees_money`, `team_page`, `keys_page`, `imports`, `transfers_page`, `webhooks_page`,
     `all_keys_page`, `all_people_page`, `priced` (whether a price book is in force), `sells` (whether there are plans or
     packages), and `actions`: links to what the current user may do to the account."""
@@ -134,10 +138,12 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
         "people": request.app.state.people is not None or request.app.state.identity_provider is not None,
         "settings_page": request.app.state.people is not None and user is not None and user.user_id is not None,
         "account_id": None,
+        "account_name": user.account_name if isinstance(user, AccountHolder) else values.get("account_id"),
+        "called": await _called(request, user, values.get("account_id")),
         "sees_events": user is not None and user.may(_EVENTS),
         "sees_audit": user is not None and user.may(_AUDIT) and (user.is_operator or user.user_id is not None),
         "sees_money": user is not None and user.may(_PLANS),
-        "team_page": user is not None and user.may(_TEAM) and str(values.get("account_id")).startswith("team_"),
+        "team_page": user is not None and user.may(_TEAM) and str(values.get("account_id")).startswith(TEAM_PREFIX),
         "keys_page": user is not None and user.may(_KEYS),
         "imports": user is not None and user.may(_IMPORTS),
         "transfers_page": user is not None and user.may(_TRANSFERS),
@@ -161,6 +167,25 @@ async def page(request: Request, template: str, *, status: int = 200, **values: 
     if made is not None:
         set_form_cookie(request, response, made)
     return response
+
+
+async def names_in(request: Request, account_id: str) -> dict[str, str]:
+    """What the people of a team are called, by their ids; nobody for an account of another kind."""
+    found: PeopleInTeams | None = request.app.state.teams
+    if found is None or not account_id.startswith(TEAM_PREFIX):
+        return {}
+    return {member.user_id: member.name or member.email for member in await found.members.of(account_id)}
+
+
+async def _called(request: Request, user: CurrentUser | None, account_id: str | None) -> str | None:
+    """Whose account it is, a person's or a team's, for operators who find people; not while the database is away."""
+    if request.app.state.people is None or account_id is None or not (user and user.may(_ALL_PEOPLE)):
+        return None
+    try:
+        async with reads_of(request).ledger.log.connection() as connection:
+            return await called(connection, account_id)
+    except LOST:
+        return None
 
 
 async def _actions(request: Request, user: CurrentUser | None, account_id: str | None) -> list[ActionLink]:

@@ -15,7 +15,7 @@ from ledger.store import EventLog
 from people.api_keys import SQL, ApiKey, Scope, key_hash, key_of, stored
 from people.audit_log import AuditEntry, note
 from people.errors import AccessRefused
-from people.secret_format import new_secret
+from people.secret_format import new_secret, shown_part
 from people.teams.roles import Role
 
 MOST_KEYS = 100
@@ -108,12 +108,16 @@ class Keys:
         member: str | None = None,
         *,
         services: bool = False,
+        text: str | None = None,
         after: KeyPlace | None = None,
         limit: int = LISTED,
     ) -> list[ApiKey]:
-        """Keys behind a place, those that are not revoked first: of an account, of a member of it, or all."""
+        """Keys behind a place, those that are not revoked first: of an account, of a member of it, or all; with a text
+        those about which it is."""
         async with self._log.connection() as connection:
-            return await _found(connection, account_id, member, None, services=services, after=after, limit=limit)
+            return await _found(
+                connection, account_id, member, None, services=services, text=text, after=after, limit=limit
+            )
 
     async def make(self, holder: Holder, wanted: Wanted) -> Issued:
         """Make a key. Raises AccessRefused: missing_scope, or keys_limit_exceeded."""
@@ -225,10 +229,12 @@ async def _found(
     key_id: str | None,
     *,
     services: bool = False,
+    text: str | None = None,
     after: KeyPlace | None = None,
     limit: int = LISTED,
 ) -> list[ApiKey]:
     given = {"account_id": account_id, "member": member, "key_id": key_id, "services": services, "limit": limit}
+    given |= {"text": text, "shown": shown_part(text) if text else None}
     place = after._asdict() if after is not None else dict.fromkeys(KeyPlace._fields)
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(SQL["listed_keys"], given | place)

@@ -63,7 +63,9 @@ ORDER BY k.key_id LIMIT %(limit)s;
 
 -- name: listed_keys
 -- The newest secret of each key, those that are not revoked first, the newest key first: those of an account, of a member
--- of it, or one; with `services` those of services too. With `created_at` those after a place in that order.
+-- of it, or one; with `services` those of services too; with a text those about which it is: a part of their name, the part
+-- of the key that may be shown, their id, their account, or who made them. With `created_at` those after a place in that
+-- order.
 SELECT prefix, name, scopes, created_at, expires_at, revoked_at, last_used_at, key_id, account_id, member, made_by,
        rate_per_minute, disabled_at, replaces, people.role_behind(account_id, made_by) AS role
 FROM people.api_keys AS k
@@ -71,6 +73,8 @@ WHERE (%(services)s OR k.account_id IS NOT NULL)
   AND (%(account_id)s::text IS NULL OR k.account_id = %(account_id)s)
   AND (%(member)s::text IS NULL OR k.member = %(member)s)
   AND (%(key_id)s::text IS NULL OR k.key_id = %(key_id)s)
+  AND (%(text)s::text IS NULL OR strpos(lower(k.name), lower(%(text)s)) > 0
+       OR %(text)s IN (k.key_id, k.prefix, k.account_id, k.made_by) OR %(shown)s IN (k.key_id, k.prefix))
   AND NOT EXISTS (SELECT FROM people.api_keys AS later WHERE later.key_id = k.key_id AND later.replaces = k.prefix)
   AND (%(created_at)s::timestamptz IS NULL
        OR (k.revoked_at IS NULL, k.created_at, k.prefix) < (%(usable)s::boolean, %(created_at)s, %(prefix)s::text))

@@ -16,3 +16,8 @@ WHERE t.deleted_at IS NULL AND (
     strpos(lower(t.name), lower(%(text)s)) > 0 OR strpos(t.slug, lower(%(text)s)) > 0 OR t.team_id = %(text)s
     OR strpos(u.email, lower(%(text)s)) > 0)
 ORDER BY t.created_at DESC, t.team_id LIMIT %(limit)s;
+
+-- name: called
+-- Whose account it is.
+SELECT concat_ws(', ', nullif(name, ''), email) FROM people.users WHERE user_id = %(account_id)s
+UNION ALL SELECT name FROM people.teams WHERE team_id = %(account_id)s AND deleted_at IS NULL;

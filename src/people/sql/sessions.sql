@@ -22,13 +22,15 @@ INSERT INTO people.sessions (cookie_sha256, key_sha256, created_at, link_expires
 VALUES (%(cookie)s, %(key)s, %(now)s, %(now)s, %(expires_at)s, %(now)s);
 
 -- name: find
--- With the role that a user has in the account at this moment; none for who is not in the team any more.
+-- With the role that a user has in the account at this moment, and the name of the team; no role for who is not in the
+-- team any more.
 SELECT s.account_id, s.key_sha256, s.return_url, s.expires_at, s.ended_at, s.user_id, s.issuer, s.subject, s.scopes,
-       u.zone, u.language, s.member, s.person, s.own_account_id,
+       u.zone, u.language, s.member, s.person, s.own_account_id, t.name AS team_name,
        CASE WHEN s.user_id IS NULL THEN s.role
             WHEN s.account_id IN (s.user_id, s.own_account_id) THEN 'owner' ELSE m.role END AS role
 FROM people.sessions AS s LEFT JOIN people.users AS u USING (user_id) LEFT JOIN people.members AS m
      ON m.team_id = s.account_id AND m.user_id = s.user_id AND m.status = 'active'
+     LEFT JOIN people.teams AS t ON t.team_id = m.team_id
 WHERE s.cookie_sha256 = %(cookie)s AND s.kind = 'page';
 
 -- name: switch

@@ -11,6 +11,8 @@ from people.errors import AccessRefused
 from people.sign_in.letters import Tell
 from people.teams.roles import Role
 
+TEAM_PREFIX = "team_"
+"""How the ids of teams begin, and those of their accounts."""
 InvitedRole = Literal["admin", "member"]
 """The roles that are given. There is one owner, who hands the team over."""
 Status = Literal["active", "suspended"]

@@ -1,7 +1,8 @@
 """The document of a product's dashboard, route by route: what its front end sends, and what it expects.
 
-The tables have the examples of that document as they stand there. An answer may have more fields, and no field of it
-may be missing or of another type. Where we differ on purpose is in `MAY_BE_NULL`, and in docs/people.md.
+The tables have the examples of that document as they stand there, and what its components read besides. An answer may
+have more fields, and no field of it may be missing or of another type. Where we differ on purpose is in `MAY_BE_NULL`,
+and in docs/people.md.
 """
 
 import re
@@ -106,6 +107,7 @@ SUBSCRIBED = (
                 "start_date": "2025-11-01",
                 "end_date": "2025-12-17",
                 "data": [{"date": "2025-11-01", "rag_queries": 89, "agent_executions": 23, "files_indexed": 456}],
+                "daily_breakdown": [{"date": "2025-11-01", "rag_queries": 89, "agent_executions": 23}],
                 "totals": {"rag_queries": 4567, "agent_executions": 1234, "files_indexed": 23456},
             },
             query,

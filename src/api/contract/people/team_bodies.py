@@ -13,7 +13,7 @@ TeamName = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEAM_NA
 Slug = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_SLUG, pattern=SLUG),
-    Field(description="the team's name in addresses, which no other team has"),
+    Field(description="the team's short name, which no other team has"),
 ]
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 

@@ -80,6 +80,7 @@ class UsageHistoryAnswer(Answer):
     end_date: date
     tz: str
     data: list[DayCounts]
+    daily_breakdown: Annotated[list[DayCounts], Field(description="`data` once more, named as in the current usage")]
     totals: UsageCounts
     credits: int
 

@@ -13,7 +13,7 @@ from api.dashboard.done_notice import done_by
 from api.dashboard.formatting import Formatter, ordinal
 from api.dashboard.limits.forms import OPERATOR
 from api.dashboard.limits.lengths import length_of
-from api.dashboard.rendering import formatter_of, page
+from api.dashboard.rendering import formatter_of, names_in, page
 from api.http.queries.limits import limits_answer
 from api.http.queries.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
@@ -82,6 +82,7 @@ async def limits(request: Request) -> Response:
         account_id=account_id,
         found=found,
         cards=[card_of(limit, formatter) for limit in found["limits"]],
+        names=await names_in(request, account_id),
         sets=user_of(request).may(_SET),
         done=await done_by(request, account_id),
     )

@@ -35,11 +35,14 @@ def other_account_of(entry: Mapping[str, Any]) -> str:
     return f"{'to' if entry['credits'] < 0 else 'from'} {other}"
 
 
-def origin_of(entry: Mapping[str, Any]) -> str:
-    """The other account of a transfer; project, model and member, without the one that is the description already."""
-    usage = entry["usage"] or {}
-    description = description_of(entry)
-    parts = [other_account_of(entry), *(usage.get(name) for name in ("project", "model", "member"))]
+def origin_of(entry: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """The other account of a transfer; project, model and member, without the one that is the description already.
+
+    `names` are what members are called, by their ids.
+    """
+    usage, description, member = entry["usage"] or {}, description_of(entry), (entry["usage"] or {}).get("member")
+    called = (names or {}).get(member, member) if member else None
+    parts = [other_account_of(entry), usage.get("project"), usage.get("model"), called]
     return " \N{MIDDLE DOT} ".join(str(part) for part in parts if part and part != description)
 
 

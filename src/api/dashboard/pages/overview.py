@@ -20,9 +20,10 @@ from api.dashboard.pages import entry_labels
 from api.dashboard.person_forms import people_of
 from api.dashboard.plans.change_links import change_links
 from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
-from api.dashboard.rendering import formatter_of, page, required_position
+from api.dashboard.rendering import formatter_of, names_in, page, required_position
 from api.http.queries.reads import reads_of
 from api.http.queries.summary import SERIES_DAYS, summary_of
+from people.teams.words import TEAM_PREFIX
 
 EXPIRES_SOON = timedelta(days=7)
 """The page warns of credits that expire within this time."""
@@ -69,6 +70,7 @@ async def overview(request: Request) -> Response:
         week=week_chart(summary["last_seven_days"], formatter),
         low=summary["standing"] != "closed" and balance["available"] <= options_of(request).low_credits,
         labels=entry_labels,
+        names=await names_in(request, account_id),
         stale_since=stale_since(summary, formatter.now),
         done=await done_by(request, account_id),
         limits=notices_of(await limits_now(reads, account_id)),
@@ -88,7 +90,8 @@ async def first_steps(request: Request, account_id: str, *, used: bool) -> tuple
     if found is None or found.hidden or (used and all(found[1:])):
         return ()
     root = root_of(request)
-    of_teammates = account_path(root, account_id, "team") if account_id.startswith("team_") else f"{root}/my/accounts"
+    is_team = account_id.startswith(TEAM_PREFIX)
+    of_teammates = account_path(root, account_id, "team") if is_team else f"{root}/my/accounts"
     return (
         Step("Confirm your address", found.verified),
         Step("Make an API key", found.has_key, account_path(root, account_id, "keys")),

@@ -17,7 +17,7 @@ from api.dashboard.pages import entry_labels
 from api.dashboard.pages.event_details import EventDetails, details_of
 from api.dashboard.pages.ranges import Choices, Range, range_of
 from api.dashboard.pages.usage_charts import charts_of
-from api.dashboard.rendering import formatter_of, page, required_position
+from api.dashboard.rendering import formatter_of, names_in, page, required_position
 from api.http.queries.breakdown import BreakdownAnswer, breakdown_of
 from api.http.queries.entry_table import Table, entry_table_of, entry_table_pages
 from api.http.queries.history import csv_response
@@ -85,7 +85,7 @@ async def usage(request: Request) -> Response:
     account_id = request.path_params["account_id"]
     reads, formatter, wanted = reads_of(request), formatter_of(request), _usage_query(request, account_id)
     position = required_position(request)
-    own = user_of(request).sees_only
+    own, names = user_of(request).sees_only, await names_in(request, account_id)
     found = await breakdown_of(reads, account_id, wanted.range.period, position, wanted.by, own)
     table_page = Page(LIMIT, request.query_params.get("cursor") or None, position)
     table, refused = await _table(reads, wanted.table, table_page)
@@ -101,7 +101,8 @@ async def usage(request: Request) -> Response:
         totals=found["totals"],
         measured=found["measured"],
         value=options_of(request).value_of(found["totals"]["credits"]),
-        charts=charts_of(found, formatter),
+        charts=charts_of(found, formatter, names),
+        names=names,
         menus=_menus(found, wanted.given),
         table=table,
         refused=refused,

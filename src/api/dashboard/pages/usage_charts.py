@@ -17,17 +17,26 @@ NOT_NAMED = "not named"
 OTHERS = "all others"
 
 
-def charts_of(found: Mapping[str, Any], formatter: Formatter) -> dict[str, Chart]:
-    """The charts by name. The chart of days is always there, the others only if the caller named something."""
+def charts_of(
+    found: Mapping[str, Any], formatter: Formatter, names: Mapping[str, str] | None = None
+) -> dict[str, Chart]:
+    """The charts by name. The chart of days is always there, the others only if the caller named something.
+
+    `names` are what members are called, by their ids.
+    """
     series = _series(found["providers"])
     made = {"days": _days(found["days"], series, formatter)}
     if any(part.get("provider") for part in found["providers"]):
         made["providers"] = _shares(found["providers"], series, formatter)
     for kind, title in (("project", "By project"), ("model", "By model"), ("member", "By member")):
-        rows = found[f"{kind}s"]
+        rows = _called(found[f"{kind}s"], names or {}) if kind == "member" else found[f"{kind}s"]
         if any(row.get(kind) for row in rows):
             made[f"{kind}s"] = _bars(kind, title, rows, series if kind == "project" else (), formatter)
     return made
+
+
+def _called(members: Sequence[Part], names: Mapping[str, str]) -> list[Part]:
+    return [{**row, "member": names.get(row["member"], row["member"])} if row.get("member") else row for row in members]
 
 
 def _name(part: Part, kind: str) -> str:

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.people_pages.teams.acting import names_in
-from api.dashboard.rendering import page
+from api.dashboard.current_user import user_of
+from api.dashboard.rendering import names_in, page
 from api.http.people.audit_lists import about, audit_csv, audit_page
 from api.http.queries.query import Page
 from api.http.queries.reads import reads_of
@@ -17,8 +17,8 @@ async def audit(request: Request) -> Response:
     account_id, cursor = request.path_params["account_id"], request.query_params.get("cursor") or None
     reads = reads_of(request)
     found = await audit_page(reads, about(reads, account_id), ("audit page", account_id), Page(LIMIT, cursor))
-    names = await names_in(request, account_id)
-    is_first = cursor is None
+    is_first, me = cursor is None, user_of(request).user_id
+    names = await names_in(request, account_id) | ({me: "you"} if me is not None else {})
     return await page(
         request, "audit.html", account_id=account_id, **found, first=is_first, title_of=title_of, names=names
     )

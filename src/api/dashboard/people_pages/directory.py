@@ -3,13 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.bodies import CONTROL
-from api.contract.problems import invalid
-from api.dashboard.people_pages.teams.acting import teams_of
+from api.dashboard.people_pages.teams.acting import LONGEST_SEARCH, searched, teams_of
 from api.dashboard.rendering import page
 from api.http.queries.reads import reads_of
 from people.directory import MOST, people_with, teams_with
-from people.sign_in.words import MAX_EMAIL
 
 
 async def directory(request: Request) -> Response:
@@ -18,9 +15,9 @@ async def directory(request: Request) -> Response:
     Raises HTTPException 404 where nobody signs in, and Problem for a text that is too long or has control characters.
     """
     teams_of(request)
-    text = request.query_params.get("q", "").strip()
-    if len(text) > MAX_EMAIL or CONTROL.search(text):
-        raise invalid("q", f"must be a text of at most {MAX_EMAIL} characters on one line")
+    text = searched(request)
     async with reads_of(request).ledger.log.connection() as connection:
         people, teams = await people_with(connection, text), await teams_with(connection, text)
-    return await page(request, "directory.html", text=text, found=people, teams=teams, most=MOST, longest=MAX_EMAIL)
+    return await page(
+        request, "directory.html", text=text, found=people, teams=teams, most=MOST, longest=LONGEST_SEARCH
+    )

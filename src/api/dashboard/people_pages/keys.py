@@ -13,15 +13,16 @@ from starlette.responses import RedirectResponse, Response
 
 from api.dashboard.current_user import account_path, operator_of, root_of, user_of
 from api.dashboard.forms import one_line, read_form
-from api.dashboard.people_pages.teams.acting import Refused, actor_of, names_in, refused
+from api.dashboard.options import options_of
+from api.dashboard.people_pages.teams.acting import LONGEST_SEARCH, Refused, actor_of, refused, searched
 from api.dashboard.person_forms import WrongField
-from api.dashboard.rendering import page
+from api.dashboard.rendering import names_in, page
 from api.http.people.key_lists import Listed, account_keys_of, find_keys
 from api.http.queries.query import Page, known_account, now_of
 from api.http.queries.reads import reads_of
 from people.api_keys import OWN_SCOPES, ApiKey, Scope, State
 from people.errors import AccessRefused
-from people.keys.issuing import LONGEST_NAME, RATE, Changes, Holder, Issued, Wanted
+from people.keys.issuing import LONGEST_NAME, MOST_PER_MINUTE, RATE, Changes, Holder, Issued, Wanted
 
 Form = Mapping[str, str]
 _GRACE = timedelta(days=1)
@@ -33,6 +34,9 @@ _WORDS: Mapping[Scope, str] = {
     "write": "Write: spend credits of the account",
     "admin": "Admin: what your role may manage",
 }
+_EMPTY: Form = dict.fromkeys(("name", "ends", "rate", *OWN_SCOPES), "")
+_NEW: Form = {**_EMPTY, "read": "yes", "write": "yes"}
+"""What the form of a new key says at first."""
 _ENDS: Mapping[str, int | None] = {"": None, "30": 30, "90": 90, "365": 365}
 """The choices of days after which a key ends."""
 
@@ -61,17 +65,22 @@ async def submit_keys(request: Request) -> Response:
     try:
         made = await _carry_out(request, holder, form)
     except AccessRefused as error:
-        return await _show(request, holder, problem=refused(error))
+        return await _show(request, holder, problem=refused(error), given=form)
     except WrongField as error:
-        return await _show(request, holder, problem=Refused(422, str(error)))
+        return await _show(request, holder, problem=Refused(422, str(error), error.field), given=form)
     if made is not None:
         return await _show(request, holder, made=made)
     return RedirectResponse(account_path(root_of(request), holder.account_id, "keys"), 303)
 
 
 async def all_keys(request: Request) -> Response:
-    """Show all keys to an operator, those of services too. Raises Problem for a cursor of another list."""
-    return await page(request, "all_keys.html", **await _listed(request, Listed(None, services=True)))
+    """Show all keys to an operator, those of services too, or those that a text is about.
+
+    Raises Problem for a cursor of another list, and for a text that is too long or has control characters.
+    """
+    text = searched(request)
+    listed = await _listed(request, Listed(None, services=True, text=text or None))
+    return await page(request, "all_keys.html", **listed, text=text, longest=LONGEST_SEARCH)
 
 
 async def revoke_any(request: Request) -> Response:
@@ -113,13 +122,23 @@ def _wanted(request: Request, form: Form) -> Wanted:
     name, ends = one_line(form, "name"), form.get("ends", "")
     scopes = [scope for scope in OWN_SCOPES if form.get(scope) == "yes"]
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise WrongField(f"The name of a key has 1 to {LONGEST_NAME} characters.")
+        raise WrongField(f"The name of a key has 1 to {LONGEST_NAME} characters.", "name")
     if not scopes:
-        raise WrongField("Choose at least one thing that the key may do.")
+        raise WrongField("Choose at least one thing that the key may do.", "scopes")
     if ends not in _ENDS:
         raise HTTPException(400, "The form cannot be read.")
     days = _ENDS[ends]
-    return Wanted(name, scopes, None if days is None else now_of(request) + timedelta(days=days))
+    return Wanted(name, scopes, None if days is None else now_of(request) + timedelta(days=days), _rate_in(form))
+
+
+def _rate_in(form: Form) -> int | None:
+    """The requests per minute in a form; None for the usual ones. Raises WrongField."""
+    text = form.get("rate", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 8 and 1 <= int(text) <= MOST_PER_MINUTE):
+        raise WrongField(f"Enter a whole number of requests a minute, from 1 to {MOST_PER_MINUTE}.", "rate")
+    return int(text)
 
 
 async def _listed(request: Request, listed: Listed, holder: Holder | None = None) -> dict[str, Any]:
@@ -138,7 +157,12 @@ def _row(request: Request, key: ApiKey, holder: Holder | None) -> KeyRow:
 
 
 async def _show(
-    request: Request, holder: Holder, *, made: Issued | None = None, problem: Refused | None = None
+    request: Request,
+    holder: Holder,
+    *,
+    made: Issued | None = None,
+    problem: Refused | None = None,
+    given: Form | None = None,
 ) -> Response:
     here = account_keys_of(request)
     return await page(
@@ -150,6 +174,8 @@ async def _show(
         names=await names_in(request, holder.account_id),
         made=made,
         problem=problem,
+        given={**_EMPTY, **given} if given and given.get("decision") == "make" else _NEW,
+        service=options_of(request).public_url or f"{request.url.scheme}://{request.url.netloc}",
         brand=here.brand,
         rate=RATE,
         longest=LONGEST_NAME,

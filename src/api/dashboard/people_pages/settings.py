@@ -2,7 +2,7 @@
 everything, and their deletion. Each form is submitted to an address of its own, and shown again with what was wrong."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from babel import Locale
 from starlette.requests import Request
@@ -39,6 +39,14 @@ AGAIN = WayBack(settings=True)
 LIMITS = {"name": MAX_NAME, "avatar_url": MAX_AVATAR, "zone": MAX_ZONE, "email": MAX_EMAIL, "password": SHORTEST}
 
 
+class Wrong(NamedTuple):
+    """What was wrong: in which form of the page, in which field of it, and a sentence. Without a field, all of it."""
+
+    part: str = ""
+    field: str = ""
+    sentence: str = ""
+
+
 async def settings(request: Request) -> Response:
     """Show the settings."""
     return await show_settings(request)
@@ -55,10 +63,10 @@ async def show_settings(
     request: Request,
     *,
     status: int = 200,
-    wrong: Mapping[str, str] | None = None,
+    wrong: Wrong | None = None,
     given: Mapping[str, str] | None = None,
 ) -> Response:
-    """The page, with what was `wrong` by form, and what was `given` instead of what is kept."""
+    """The page, with what was `wrong`, and what was `given` instead of what is kept."""
     person, people = await person_on(request), people_of(request)
     profile = await people.profiles.of(person.user.user_id)
     return await page(
@@ -68,7 +76,7 @@ async def show_settings(
         profile=profile,
         initials=initials(profile.name or profile.email),
         given=given or {},
-        wrong=wrong or {},
+        wrong=wrong or Wrong(),
         done=DONE.get(request.query_params.get("done", "")) if status == 200 else None,
         sessions=await people.sign_ins.sessions_of(person),
         mails=[(kind, MAILS[kind], kind not in profile.mails_off) for kind in MAIL_KINDS],

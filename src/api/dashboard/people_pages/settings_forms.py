@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from api.contract.problems import STATUSES, Problem
 from api.dashboard.current_user import home_path, page_not_found, root_of, user_of
 from api.dashboard.forms import read_form
-from api.dashboard.people_pages.settings import done, person_on, show_settings
-from api.dashboard.person_forms import WrongField, address_in, name_in, password_in, people_of
+from api.dashboard.people_pages.settings import Wrong, done, person_on, show_settings
+from api.dashboard.person_forms import WrongField, address_in, field_of, name_in, password_in, people_of
 from api.http.own_data.copy import send_copy
 from api.http.people.leaving import ask_deletion
 from api.http.people.origins import origin_of
@@ -47,7 +47,7 @@ async def change_password(request: Request) -> Response:
     """Set another password."""
 
     async def change(fields: Fields) -> None:
-        new = password_in({"password": fields.get("new_password", "")})
+        new = password_in(fields, "new_password")
         person = await person_on(request)
         await people_of(request).recovery.change_password(person, _present(fields), new, origin_of(request))
 
@@ -131,7 +131,8 @@ async def _submitted(request: Request, part: str, ask: Callable[[Fields], Awaita
             raise
         return await _refused(request, part, error, fields)
     except WrongField as error:
-        return await show_settings(request, status=422, wrong={part: str(error)}, given=_shown(fields))
+        wrong = Wrong(part, error.field, str(error))
+        return await show_settings(request, status=422, wrong=wrong, given=_shown(fields))
     return done(request, part)
 
 
@@ -139,7 +140,8 @@ async def _refused(
     request: Request, part: str, error: AccessRefused | Problem, fields: Fields | None = None
 ) -> Response:
     status, _ = STATUSES[error.code]
-    response = await show_settings(request, status=status, wrong={part: error.detail}, given=_shown(fields or {}))
+    wrong = Wrong(part, "new_password" if error.code == "password_too_weak" else field_of(error), error.detail)
+    response = await show_settings(request, status=status, wrong=wrong, given=_shown(fields or {}))
     if error.retry_after is not None:
         response.headers["retry-after"] = str(error.retry_after)
     return response
@@ -151,14 +153,14 @@ def _shown(fields: Fields) -> Fields:
 
 
 def _present(fields: Fields) -> str | None:
-    """The present password, where the form asks for one: whoever has none has just signed in. Raises WrongField."""
+    """The password of now, where the form asks for one: whoever has none has just signed in. Raises WrongField."""
     return password_in(fields) if "password" in fields else None
 
 
 def _avatar_in(fields: Fields) -> str:
     address = fields.get("avatar_url", "")
     if len(address) > MAX_AVATAR or not re.fullmatch(AVATAR, address):
-        raise WrongField("The address of a picture begins with https:// and a name, and has a path.")
+        raise WrongField("The address of a picture begins with https:// and a name, and has a path.", "avatar_url")
     return address
 
 
@@ -167,11 +169,11 @@ def _zone_in(fields: Fields) -> str:
     try:
         return name and zone(name).key
     except UnknownZone as error:
-        raise WrongField("The time zone must be one of the IANA database, such as Europe/Berlin, or empty.") from error
+        raise WrongField("There is no such time zone. Write one such as Europe/Berlin, or nothing.", "zone") from error
 
 
 def _language_in(fields: Fields) -> str:
     tag = fields.get("language", "")
     if tag and tag not in LANGUAGES:
-        raise WrongField("Choose one of the languages.")
+        raise WrongField("Choose one of the languages.", "language")
     return tag

@@ -188,13 +188,14 @@ async def goes_on(request: Request, cookie: str, back: WayBack, account_id: str 
 
 async def mailed(request: Request) -> Response:
     """Say that a mail is on its way, whether one is or not."""
-    return await notice(request, "Look into your mail", _MAILED, status=202)
+    return await notice(request, "Look into your mail", _MAILED, status=202, again=True)
 
 
-async def notice(request: Request, title: str, says: str, *, status: int = 200) -> Response:
-    """Say something, with the way to sign in, which goes on where the address of the page says."""
-    back = way_back(request).query
-    return await page(request, "person_notice.html", status=status, title=title, says=says, back=back)
+async def notice(request: Request, title: str, says: str, *, status: int = 200, again: bool = False) -> Response:
+    """Say something, with the way to sign in, which goes on where the address of the page says; and `again`, with the
+    way back to the form of this page."""
+    values = {"title": title, "says": says, "again": again, "back": way_back(request).query}
+    return await page(request, "person_notice.html", status=status, **values)
 
 
 async def spent(request: Request) -> Response:

@@ -185,5 +185,18 @@ for (const one of document.querySelectorAll("nav [aria-current]")) {
     menu.scrollLeft += one.getBoundingClientRect().left - menu.getBoundingClientRect().left - (menu.clientWidth - one.offsetWidth) / 2;
   }
 }
+
+// A secret that is shown once: a button copies it where pages may, and it is selected when it has the focus.
+for (const button of document.querySelectorAll("[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  field.addEventListener("focus", () => field.select());
+  if (field === document.activeElement) field.select();
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    field.select();
+    await navigator.clipboard.writeText(field.value);
+    button.textContent = announcer.textContent = "Copied";
+  });
+}
 if (storeZone()) refresh().catch(() => {});
 connect();

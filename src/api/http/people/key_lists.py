@@ -27,11 +27,13 @@ class KeysPage(Parameters):
 
 
 class Listed(NamedTuple):
-    """Which keys are listed: those of an account, of a member of it, or all; with `services` those of services too."""
+    """Which keys are listed: those of an account, of a member of it, or all; with `services` those of services too, and
+    with a text those about which it is."""
 
     account_id: str | None
     member: str | None = None
     services: bool = False
+    text: str | None = None
 
 
 class FoundKeys(NamedTuple):
@@ -51,9 +53,9 @@ async def find_keys(request: Request, name: str, listed: Listed, page: Page) -> 
     """One page. `name` is that of the list. Raises Problem for a cursor of another list, and psycopg.Error."""
     cursors, of = reads_of(request).cursors, (name, *listed)
     place = _place(cursors.read(page.cursor, of, (int, datetime, str)))
-    account_id, member, services = listed
+    account_id, member, services, text = listed
     found = await account_keys_of(request).listed(
-        account_id, member, services=services, after=place, limit=page.limit + 1
+        account_id, member, services=services, text=text, after=place, limit=page.limit + 1
     )
     shown = found[: page.limit]
     if len(found) == len(shown):

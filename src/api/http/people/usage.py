@@ -99,6 +99,7 @@ async def usage_history(request: Request, query: Annotated[_History, Query()]) -
         "end_date": end,
         "tz": zone.key,
         "data": days,
+        "daily_breakdown": days,
         "totals": _sum(days),
         "credits": asked.usage["totals"]["credits"],
     }

@@ -4,14 +4,20 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from api.contract.problems import STATUSES
+from api.contract.bodies import CONTROL
+from api.contract.problems import STATUSES, invalid
 from api.contract.scopes import PAGES
 from api.dashboard.current_user import AccountHolder, page_not_found, user_of
 from people.errors import AccessRefused
+from people.sign_in.words import MAX_EMAIL
 from people.teams.people_in_teams import PeopleInTeams
 from people.teams.roles import Role, at_least
 from people.teams.words import Actor, Team
 
+_FIELDS = {"slug_taken": "slug", "already_member": "email"}
+"""The fields of the pages of teams that refusals are about."""
+LONGEST_SEARCH = MAX_EMAIL
+"""Characters of a text that an operator looks for."""
 _ACTS = PAGES["POST /accounts/{account_id}/team/limits"]
 
 
@@ -31,6 +37,14 @@ async def team_of(request: Request) -> Team:
     return found
 
 
+def searched(request: Request) -> str:
+    """The text that an operator looks for. Raises Problem for one that is too long or has control characters."""
+    text = request.query_params.get("q", "").strip()
+    if len(text) > LONGEST_SEARCH or CONTROL.search(text):
+        raise invalid("q", f"must be a text of at most {LONGEST_SEARCH} characters on one line")
+    return text
+
+
 def actor_of(request: Request) -> Actor:
     """Who acts: a person who signed in here, or an operator."""
     user = user_of(request)
@@ -38,13 +52,6 @@ def actor_of(request: Request) -> Actor:
         assert user.user_id is not None, "the table of scopes lets nobody in here whom the product sends"
         return Actor(user.user_id, user.user_id)
     return Actor(f"operator:{user.key.prefix}", None)
-
-
-async def names_in(request: Request, account_id: str) -> dict[str, str]:
-    """What the people of a team are called, by their ids; nobody for an account of another kind."""
-    found: PeopleInTeams | None = request.app.state.teams
-    members = await found.members.of(account_id) if found is not None else []
-    return {member.user_id: member.name or member.email for member in members}
 
 
 def role_of(request: Request) -> Role | None:
@@ -66,8 +73,10 @@ class Refused:
 
     status: int
     sentence: str
+    field: str = ""
+    """The field that it is about; an empty text for none."""
 
 
 def refused(error: AccessRefused) -> Refused:
     """A refusal as a page says it."""
-    return Refused(STATUSES[error.code][0], error.detail)
+    return Refused(STATUSES[error.code][0], error.detail, _FIELDS.get(error.code, ""))

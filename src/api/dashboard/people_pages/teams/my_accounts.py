@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.dashboard.current_user import person_of
 from api.dashboard.forms import one_line, read_form
 from api.dashboard.people_pages.teams.acting import Refused, refused, teams_of
-from api.dashboard.people_pages.teams.team import name_in, slug_in, switched
+from api.dashboard.people_pages.teams.team import name_in, slug_in, switched, with_slug
 from api.dashboard.person_forms import WrongField, way_back
 from api.dashboard.rendering import page
 from people.errors import AccessRefused
@@ -46,11 +46,11 @@ async def switch_account(request: Request) -> Response:
 async def make_team(request: Request) -> Response:
     """Make a team, and go on in it."""
     user, user_id = person_of(request)
-    form = await read_form(request)
+    form = with_slug(await read_form(request))
     try:
         made = await teams_of(request).teams.make(user_id, name_in(form), slug_in(form))
     except AccessRefused as error:
         return await _show(request, refused(error), form)
     except WrongField as error:
-        return await _show(request, Refused(422, str(error)), form)
+        return await _show(request, Refused(422, str(error), error.field), form)
     return await switched(request, user, made.team_id)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from unicodedata import normalize
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -62,7 +63,7 @@ async def change_team(request: Request) -> Response:
     except AccessRefused as error:
         return await _show(request, refused(error), form)
     except WrongField as error:
-        return await _show(request, Refused(422, str(error)), form)
+        return await _show(request, Refused(422, str(error), error.field), form)
     return RedirectResponse(account_path(root_of(request), found.team_id, "team"), 303)
 
 
@@ -98,7 +99,7 @@ async def _go(request: Request, form: Form, team_id: str, slug: str) -> Response
     user, actor, here = user_of(request), actor_of(request), teams_of(request)
     if form["act"] == "delete":
         if form.get("slug") != slug:
-            raise WrongField(f"Enter {slug} to delete the team.")
+            raise WrongField(f"Enter {slug} to delete the team.", "typed")
         await here.teams.delete(actor, team_id, user.secret)
     else:
         if actor.user_id is None:
@@ -126,22 +127,32 @@ def name_in(form: Form) -> str:
     """The name of a team in a form. Raises WrongField."""
     name = one_line(form, "name")
     if not 1 <= len(name) <= MAX_TEAM_NAME:
-        raise WrongField(f"The name of a team has 1 to {MAX_TEAM_NAME} characters.")
+        raise WrongField(f"The name of a team has 1 to {MAX_TEAM_NAME} characters.", "name")
     return name
 
 
 def slug_in(form: Form) -> str:
-    """The name of a team in addresses. Raises WrongField."""
+    """The short name of a team. Raises WrongField."""
     slug = form.get("slug", "")
     if len(slug) > MAX_SLUG or not re.fullmatch(SLUG, slug):
-        raise WrongField(f"A name in addresses has 1 to {MAX_SLUG} of the characters a to z, 0 to 9, and - within it.")
+        raise WrongField(f"A short name has 1 to {MAX_SLUG} of the characters a to z, 0 to 9, and - within it.", "slug")
     return slug
+
+
+def with_slug(form: Form) -> Form:
+    """The form of a team with a short name: the one that is written there, or else one made of the name.
+
+    It is the name in small letters without accents, with - for all that is neither a letter nor a digit.
+    """
+    letters = normalize("NFKD", form.get("name", "")).encode("ascii", "ignore").decode().lower()
+    made = re.sub("[^a-z0-9]+", "-", letters).strip("-")[:MAX_SLUG].rstrip("-")
+    return {**form, "slug": form.get("slug", "") or made}
 
 
 def _role_in(form: Form) -> InvitedRole:
     role = _ROLES.get(form.get("role", ""))
     if role is None:
-        raise WrongField("Choose a role.")
+        raise WrongField("Choose a role.", "role")
     return role
 
 

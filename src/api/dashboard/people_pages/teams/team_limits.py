@@ -38,6 +38,8 @@ EACH_MEMBER = "each-member"
 """The id of the limit."""
 _AMOUNT = re.compile(r"[0-9]{1,16}", re.ASCII)
 _PERIODS = {"day": "day", "week": "week", "month": "month", "": "never"}
+_NEW = {"act": "set", "amount": "", "period": "month", "user_id": ""}
+"""What the form says at first."""
 _LOOKED_BACK = 30
 """Days in which the page looks for usage that names no member, before a limit makes it impossible."""
 
@@ -62,11 +64,11 @@ async def set_team_limits(request: Request) -> Response:
     try:
         await _carry_out(request, form, team.team_id)
     except WrongField as error:
-        return await _show(request, Refused(422, str(error)))
+        return await _show(request, Refused(422, str(error), error.field), form)
     except Refusal as error:
-        return await _show(request, Refused(422, error.message))
+        return await _show(request, Refused(422, error.message), form)
     except Problem as error:
-        return await _show(request, Refused(error.status, error.detail))
+        return await _show(request, Refused(error.status, error.detail), form)
     return RedirectResponse(account_path(root_of(request), team.team_id, "team", "limits"), 303)
 
 
@@ -107,11 +109,11 @@ async def _account_at(reads: Reads, team_id: str) -> AccountAt:
 def _amount_in(form: Mapping[str, str]) -> int:
     text = form.get("amount", "")
     if not _AMOUNT.fullmatch(text):
-        raise WrongField("Enter a whole number of credits.")
+        raise WrongField("Enter a whole number of credits, in digits alone.", "amount")
     return int(text)
 
 
-async def _show(request: Request, problem: Refused | None) -> Response:
+async def _show(request: Request, problem: Refused | None, form: Mapping[str, str] | None = None) -> Response:
     team, reads = await team_of(request), reads_of(request)
     members = await teams_of(request).members.of(team.team_id)
     at = await _account_at(reads, team.team_id)
@@ -125,7 +127,7 @@ async def _show(request: Request, problem: Refused | None) -> Response:
         limit=(limit := _each_member(limits)),
         bars=[_bar(at, member) for member in members],
         others=[one["limit_id"] for one in limits if one is not limit],
-        given=typed_values(EACH_MEMBER, at.account, TEAM),
+        given={**_NEW, **typed_values(EACH_MEMBER, at.account, TEAM), **(form or {})},
         periods=_PERIODS,
         unnamed=await _unnamed(request, team.team_id, members),
         looked_back=_LOOKED_BACK,

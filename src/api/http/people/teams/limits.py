@@ -22,7 +22,7 @@ from ledger.domain.commands import MAX_ID, SetAllowance, SetLimits
 from ledger.domain.errors import AccountNotFound, LimitNotFound, Refusal
 from ledger.domain.usage import Usage
 from ledger.store import Metadata
-from people.audit_log import AuditEntry, note
+from people.audit_log import AuditEntry, Details, note
 
 router = APIRouter(route_class=PersonRoute, tags=["people"])
 TEAM = "team"
@@ -86,9 +86,16 @@ async def carry_out(reads: Reads, actor: str, command: SetLimits | SetAllowance,
     outcome = await reads.ledger.execute(Submission(command, Metadata(actor, operation, None, request_id)))
     if isinstance(outcome, Refusal):
         raise outcome
-    entry = AuditEntry("limit.set", actor, command.account_id, command.account_id)
+    entry = AuditEntry("limit.set", actor, command.account_id, command.account_id, _details(command))
     async with reads.ledger.log.connection() as connection:
         await note(connection, reads.clock(), entry)
+
+
+def _details(command: SetLimits | SetAllowance) -> Details:
+    """What was set, for the audit log: the limits with their amounts, or the amount of one member."""
+    if isinstance(command, SetAllowance):
+        return {"limit": command.limit_id, "member": command.value, "amount": command.amount}
+    return {one.limit_id: one.amount for one in command.limits}
 
 
 async def _limits_now(reads: Reads, team_id: str, usage: Usage) -> LimitsAnswer:
