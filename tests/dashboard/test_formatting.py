@@ -16,6 +16,7 @@ from api.dashboard.formatting import Formatter, formatter, plural, relative
 from api.dashboard.pages.entry_labels import description_of, origin_of, task_and_origin, token_counts
 from api.dashboard.pages.overview import EXPIRES_SOON, expiring_soon, runs_out, stale_since
 from api.dashboard.pages.usage_charts import MOST_BARS, MOST_COLUMNS, NOT_NAMED, OTHERS, charts_of
+from api.dashboard.people_pages.settings import program_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ENGLISH = formatter("en-GB", ZoneInfo("Europe/Berlin"), NOW)
@@ -392,3 +393,22 @@ def test_nothing_used_is_a_picture_of_days_alone() -> None:
     charts = charts_of(breakdown([], 7), ENGLISH)
     assert list(charts) == ["days"]
     assert numbers(charts["days"].table.rows) == [0] * 7
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        (None, "an unknown program"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("Mozilla/5.0 (Linux; Android 14) Chrome/126.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/126.0.0.0 Safari/537.36 Edg/126.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 14.5; rv:127.0) Gecko/20100101 Firefox/127.0", "Firefox on macOS"),
+        ("Chrome/1", "Chrome"),
+    ],
+)
+def test_programs_are_called_as_people_call_them(client: str | None, words: str) -> None:
+    assert program_of(client) == words

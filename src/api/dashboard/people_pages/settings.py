@@ -39,6 +39,28 @@ AGAIN = WayBack(settings=True)
 LIMITS = {"name": MAX_NAME, "avatar_url": MAX_AVATAR, "zone": MAX_ZONE, "email": MAX_EMAIL, "password": SHORTEST}
 
 
+_BROWSERS: Mapping[str, str] = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+"""What browsers write of themselves. Later ones write the words of earlier ones too: the first that is found counts."""
+_SYSTEMS: Mapping[str, str] = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Mac OS X": "macOS",
+    "Linux": "Linux",
+}
+
+
 class Wrong(NamedTuple):
     """What was wrong: in which form of the page, in which field of it, and a sentence. Without a field, all of it."""
 
@@ -85,6 +107,7 @@ async def show_settings(
         confirms=profile.has_password or is_fresh(person, now_of(request)),
         provider=provider.title if (provider := provider_of(request)) is not None else None,
         again=AGAIN.query,
+        program_of=program_of,
     )
 
 
@@ -97,6 +120,15 @@ def initials(name: str) -> str:
     """What stands for a picture: a picture at a stranger's address would tell that stranger who looks at our pages."""
     words = [word for word in name.replace("@", " ").split() if word[0].isalnum()]
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper() or "?"
+
+
+def program_of(client: str | None) -> str:
+    """A program in words, such as `Firefox on Windows`, by what it says of itself; its own text for another one."""
+    if not client:
+        return "an unknown program"
+    browser = next((name for mark, name in _BROWSERS.items() if mark in client), None)
+    system = next((name for mark, name in _SYSTEMS.items() if mark in client), None)
+    return client if browser is None else browser if system is None else f"{browser} on {system}"
 
 
 def languages() -> list[tuple[str, str]]:
