@@ -401,7 +401,7 @@ def test_nothing_used_is_a_picture_of_days_alone() -> None:
         (None, "an unknown program"),
         ("curl/8.5.0", "curl/8.5.0"),
         (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile/15E148 Safari/604.1",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Safari/604.1",
             "Safari on iPhone",
         ),
         ("Mozilla/5.0 (Linux; Android 14) Chrome/126.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
