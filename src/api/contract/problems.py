@@ -21,7 +21,7 @@ MAX_ERRORS = 20
 STATUSES: dict[str, tuple[int, str]] = {
     "idempotency_key_required": (400, "An idempotency key is required"),
     "malformed_json": (400, "The body is not JSON"),
-    "unauthenticated": (401, "A valid API key is required"),
+    "unauthenticated": (401, "A valid API key or session is required"),
     "signature_invalid": (401, "The delivery is not genuine"),
     "wrong_credentials": (401, "The address or the password is wrong"),
     "registration_closed": (403, "Nobody can register here"),

@@ -17,6 +17,7 @@ from api.dashboard.person_forms import (
 from api.http.people.origins import origin_of
 
 _SIGN_IN = ("sign-in", "Sign in")
+_HOME = ("", "Go to your account")
 ASK = Form("Choose a new password", "We mail you a link to a new password.", "Mail me a link", (ADDRESS,), (_SIGN_IN,))
 RESET = Form("Choose a new password", "All your sessions end.", "Change the password", (NEW_PASSWORD,))
 EMAIL = Form("Confirm your new address", "From now on you sign in with it.", "Confirm")
@@ -74,7 +75,8 @@ async def confirm_email(request: Request) -> Response:
 
     async def ask(_: Fields) -> Response:
         await people_of(request).recovery.change_address(request.path_params["token"])
-        return await notice(request, "Your address is changed", "Sign in with the new one from now on.")
+        says = "Sign in with the new one from now on."
+        return await notice(request, "Your address is changed", says, onward=_HOME)
 
     return await submitted(request, EMAIL, ask)
 
@@ -91,7 +93,9 @@ async def keep_email(request: Request) -> Response:
 
     async def ask(_: Fields) -> Response:
         await people_of(request).recovery.keep_address(request.path_params["token"])
-        return await notice(request, "Your address is as it was", "Choose a new password now, and sign in with it.")
+        says = "Choose a new password now: whoever asked for the other address may know this one."
+        onward = ("reset", "Choose a new password")
+        return await notice(request, "Your address is as it was", says, onward=onward)
 
     return await submitted(request, UNDO, ask)
 
@@ -108,6 +112,6 @@ async def keep_account(request: Request) -> Response:
 
     async def ask(_: Fields) -> Response:
         await people_of(request).deletions.keep(request.path_params["token"])
-        return await notice(request, "Your account stays", "Nothing has changed.")
+        return await notice(request, "Your account stays", "Nothing has changed.", onward=_HOME)
 
     return await submitted(request, KEEP, ask)

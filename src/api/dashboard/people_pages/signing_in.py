@@ -34,6 +34,8 @@ from people.sign_in.ways_back import WayBack
 from people.sign_in.words import SignedIn
 
 Fields = dict[str, str]
+Link = tuple[str, str]
+"""A path below the dashboard, and what it is called."""
 _SIGN_IN = ("sign-in", "Sign in")
 REGISTER = Form(
     "Register",
@@ -50,7 +52,9 @@ VERIFY = Form(
     (("register", "Register again"),),
 )
 BY_MAIL = Form("Sign in by mail", "We mail you a link that signs you in.", "Mail me a link", (ADDRESS,), (_SIGN_IN,))
-LINK = Form("Sign in", "You opened a link that signs you in, once.", "Sign in", (), (_SIGN_IN,))
+LINK = Form(
+    "Sign in", "You opened a link that signs you in, once.", "Sign in", (), (("sign-in", "Sign in with a password"),)
+)
 _MAILED = "If this address can get one, a mail is on its way. Open the link in it."
 
 
@@ -191,10 +195,12 @@ async def mailed(request: Request) -> Response:
     return await notice(request, "Look into your mail", _MAILED, status=202, again=True)
 
 
-async def notice(request: Request, title: str, says: str, *, status: int = 200, again: bool = False) -> Response:
-    """Say something, with the way to sign in, which goes on where the address of the page says; and `again`, with the
-    way back to the form of this page."""
-    values = {"title": title, "says": says, "again": again, "back": way_back(request).query}
+async def notice(
+    request: Request, title: str, says: str, *, status: int = 200, again: bool = False, onward: Link = _SIGN_IN
+) -> Response:
+    """Say something, with a link onward, which goes on where the address of the page says; and `again`, with the way
+    back to the form of this page."""
+    values = {"title": title, "says": says, "again": again, "onward": onward, "back": way_back(request).query}
     return await page(request, "person_notice.html", status=status, **values)
 
 
