@@ -125,7 +125,8 @@ def test_a_member_sees_their_own(company: Company, team: str) -> None:
 
 def test_who_spent_what(company: Company, team: str) -> None:
     page = browser(company, "bob", team).get(path_of(team, "team", "usage")).text
-    rows = re.findall(r'<th scope="row"><bdi>(.*?)</bdi>.*?<td class="number" data-name="credits">(\d+)</td>', page, re.DOTALL)
+    row = r'<th scope="row"><bdi>(.*?)</bdi>.*?<td class="number" data-name="credits">(\d+)</td>'
+    rows = re.findall(row, page, re.DOTALL)
     assert rows == [("Carol", "30"), ("Bob", "20"), ("Nobody named", "1"), ("Ada", "0"), ("Eve", "0")]
 
 
