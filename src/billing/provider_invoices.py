@@ -75,4 +75,4 @@ def _nowhere(payment: Paid, *, asked: bool) -> ProviderCannot:
         why = f"{provider} has no invoice of payment {name!r}."
     else:
         why = f"{provider} did not say where the invoice of payment {name!r} is, and cannot be asked from here."
-    return ProviderCannot(why, provider=payment.provider)
+    return ProviderCannot(f"{why} The document of the ledger is receipt.pdf.", provider=payment.provider)

@@ -18,7 +18,9 @@ from audit.statements.form import Proven, proven_from_json, proven_to_json
 from ledger.store import to_json
 
 Form = Literal[1, 2]
-"""1: each page has its number. 2: a document of one page has none. With numbers the printer takes twice as long."""
+"""1: each page has its number. 2: a document of one page has none (with numbers the printer takes twice as long), long
+ids break, and a package is not called a plan.
+"""
 NEWEST: Form = 2
 """The form of new documents."""
 _FORMS: dict[str, Form] = {f"credit-ledger document {form}": form for form in get_args(Form)}

@@ -73,7 +73,7 @@ def pages_in(pdf: bytes) -> int:
 def _print(wanted: Print, more: Mapping[str, Any], fonts: Fonts, folders: Sequence[Path]) -> bytes:
     """The PDF, with `more` figures."""
     logo = "logo.svg" if wanted.logo is not None else None
-    figures = {**wanted.figures, "logo": logo, "fonts": [FONT], **more}
+    figures = {**wanted.figures, "form": wanted.form, "logo": logo, "fonts": [FONT], **more}
     sources = {**_sources(wanted.template), "figures.json": orjson.dumps(figures), "proof.json": wanted.proof}
     if wanted.logo is not None:
         sources["logo.svg"] = _as_svg(wanted.logo)

@@ -7,6 +7,7 @@ from audit.documents.attachment import LARGEST_PDF, attachment_of
 from audit.documents.pages import pdf_of
 from audit.documents.printing import CannotPrint, printer
 from audit.documents.verifying import VerifiedDocument, check_document, named_key
+from audit.statements.page import period_in_words
 from audit.verify.expected import Expected
 from audit.verify.report import CannotVerify, Report
 from ledger.domain.events import PaymentRecorded
@@ -55,7 +56,7 @@ def _compare(pdf: bytes, verified: VerifiedDocument, attachment: bytes, fonts: S
     if again == pdf:
         return None
     if claims.fonts == "others":
-        return f"{_HOLDS}: they need fonts of the machine that made them"
+        return f"{_HOLDS}: they need fonts of the machine that made them; name a copy: --fonts FOLDER"
     raise Breach("document", Place(), "its pages are not those that its proof prints: they were changed")
 
 
@@ -73,7 +74,8 @@ def _line(verified: VerifiedDocument) -> str:
     numbered = f" {shown(number)}" if number else ""
     payment = _payment(verified)
     if payment is None:
-        return f"{document.kind}{numbered}, {whose}"
+        period = verified.statement and period_in_words(verified.statement.period)
+        return f"{document.kind} of {period}, {whose}"
     money = f"{in_units(payment.amount_minor, payment.currency):,f} {shown(payment.currency)}"
     return f"{document.kind}{numbered} of {money}, payment {shown(payment.payment_id)}, {whose}"
 

@@ -25,8 +25,8 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "documents"
 BYTES = {
     "invoice.1": "a0469d3bd47fcff746a21028bddcb6fbb472af5ee87cdfb56076e02a111659fa",
     "statement.1": "6d1afb9e1f839d86a96b58a2afa2615add74f16224b9e8b30e64cdfe003199e6",
-    "invoice.2": "9048df8c1e2985674e9bd2bd79d9bde243331222ed852ffb0e12d5d7ff4de762",
-    "statement.2": "2b3255276fdc14c18977b312278e14df85c165b1fa33cf3a03e12f3909bc0582",
+    "invoice.2": "344becb27a0e6c9b8574ae67e85f24ebbb8fddb279eb228778f7ea2796fe7986",
+    "statement.2": "fbfc9eef26ccf7ece57204358fafc84baa8341fd15cc9cf44e280e1caec2cfad",
 }
 """The SHA-256 of the PDF of each sample. Another print is another form, unless the printer has another version."""
 PIXEL = bytes.fromhex(

@@ -144,6 +144,16 @@ def test_a_package_has_its_name_and_its_credits_and_is_no_plan(selling: Service)
     assert "Plan" not in text
 
 
+def test_a_long_id_stands_on_several_lines_and_not_over_its_label(selling: Service) -> None:
+    account, name = opened(selling), f"manual:{'0123456789' * 6}"
+    grant = {"kind": "permanent", "amount": 5}
+    position = Ask("payment", account, payment(name, "manual", grant=grant)).post(selling).json()["position"]
+    answer = selling.get(f"/v1/accounts/{account}/payments/{name}/receipt.pdf", min_position=position)
+    text = PdfReader(BytesIO(answer.content)).pages[0].extract_text()
+    assert name not in text
+    assert name in text.replace("\n", "")
+
+
 def test_the_buyer_is_who_they_were_when_they_paid(selling: Service) -> None:
     account = opened(selling, "Ada Lovelace")
     position = paid(selling, account)
