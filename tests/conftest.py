@@ -13,12 +13,16 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from ledger.service import Ledger
+from tests.clients.typescript import made_client
 from tests.postgres import TestServer, TestServers, quick_folder
 from tests.service import Service, running_service
 
 SERVERS = ["embedded", "machine"]
-TOGETHER = ["tests/api/queries/", "tests/api/imports/", "tests/demo/", "tests/export/"]
-"""Folders of which one process runs all tests: what these share takes long to make."""
+TOGETHER = [
+    *(("tests/api/queries/",), ("tests/api/imports/",), ("tests/demo/",), ("tests/export/",)),
+    ("tests/clients/test_typescript.py", "tests/api/test_prices_page.py"),
+]
+"""Folders and files of which one process runs all tests: what these share takes long to make."""
 LONGEST = [
     *("tests/survival/test_survival.py", "tests/api/queries/", "tests/api/test_openapi.py", "tests/api/imports/"),
     *("tests/simulation/test_committer.py", "tests/dashboard/test_browser_usage.py"),
@@ -64,7 +68,7 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # its package has 
     def _split_scope(self, nodeid: str) -> str:
         """What a test is given with."""
         file = nodeid.partition("::")[0]
-        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+        return next((places[0] for places in TOGETHER if file.startswith(places)), file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -156,3 +160,9 @@ def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
     assert found is not None
     with found.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("service")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def typescript_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the client in TypeScript, made once in a process."""
+    return made_client(tmp_path_factory.mktemp("typescript"))

@@ -58,7 +58,7 @@ from api.runtime.people.mail import mailer_of
 from api.runtime.people.parts import people_in
 from api.runtime.processes.background import Work, in_background
 from api.runtime.processes.draining import begin_when_told
-from api.runtime.processes.garbage_collection import tune_garbage_collection
+from api.runtime.processes.garbage_collection import tune_collection_of_worker
 from api.runtime.processes.logs import start_logging
 from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.rate_sharing import SHARED_RATES
@@ -145,7 +145,7 @@ def create_app(
             await wiring.read_secrets_and_prices()
             work = {**_background(settings, wiring, telemetry), **_duties(settings, ledger, conninfo, telemetry)}
             async with in_background({**work, **duties}, restarts), _for_operators(settings, wiring.health):
-                tune_garbage_collection()
+                tune_collection_of_worker()
                 with _obeying_signals(settings, wiring.health, follower):
                     yield
                 await follower.stop()

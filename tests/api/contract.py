@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import httpx
+import orjson
 from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator
 
@@ -17,6 +18,7 @@ _OPEN = {"ProblemDocument", "Cause"}
 """The schemas of problems of any code: each code has facts of its own."""
 _WITH_SLASHES = {"key", "payment_id"}
 """Path parameters that may go on over several segments."""
+_REFERENCE = re.compile(r'"#/components/schemas/([^"]+)"')
 
 
 class Contract:
@@ -27,9 +29,11 @@ class Contract:
         self._components = document["components"]
         schemas = self._components["schemas"]
         closed, open_ones = _closed(schemas), {name: schemas[name] for name in _OPEN if name in schemas}
-        self._closed_components = {**self._components, "schemas": {**closed, **open_ones}}
+        self._closed_schemas = {**closed, **open_ones}
         self._paths: list[tuple[re.Pattern[str], str]] = [(_pattern(path), path) for path in document["paths"]]
         self._validator = cache(self._make_validator)
+        self.validator = cache(self._make_plain_validator)
+        """What a schema of the document allows, by its name."""
 
     def template(self, method: str, path: str) -> str | None:
         """The path of the document that serves a request."""
@@ -72,8 +76,7 @@ class Contract:
 
     def _make_validator(self, template: str, method: str, status: int, media_type: str) -> Draft202012Validator:
         schema = self._schema(template, method, status, media_type)
-        closed = {**_closed(schema), "components": self._closed_components}
-        return Draft202012Validator(closed, validate_formats=True)
+        return Draft202012Validator(complete(_closed(schema), self._closed_schemas), validate_formats=True)
 
     def responses(self, template: str, method: str) -> dict[str, Any]:
         """The responses of an operation, those of the components in place of references to them."""
@@ -82,9 +85,12 @@ class Contract:
 
     def errors(self, name: str, value: Any) -> list[str]:
         """How a value differs from a schema of the document."""
-        schema = {"$ref": f"#/components/schemas/{name}", "components": self._closed_components}
+        schema = complete(_reference_to(name), self._closed_schemas)
         validator = Draft202012Validator(schema, validate_formats=True)
         return [error.message for error in validator.iter_errors(value)]
+
+    def _make_plain_validator(self, name: str) -> Draft202012Validator:
+        return Draft202012Validator(complete(_reference_to(name), self._components["schemas"]))
 
     def resolved(self, schema: dict[str, Any]) -> dict[str, Any]:
         """The schema that a reference means."""
@@ -117,6 +123,24 @@ def _part(part: str, *, named: bool) -> str:
     if not named:
         return re.escape(part)
     return ".+" if part in _WITH_SLASHES else "[^/]+"
+
+
+def complete(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A schema with those that it refers to, and no others: a validator of the whole document takes long to make.
+
+    Raises KeyError for a reference to nothing.
+    """
+    found: dict[str, Any] = {}
+    waiting = [schema]
+    while waiting:
+        named = set(_REFERENCE.findall(orjson.dumps(waiting.pop()).decode())) - found.keys()
+        found |= {name: schemas[name] for name in named}
+        waiting += [schemas[name] for name in named]
+    return {**schema, "components": {"schemas": found}}
+
+
+def _reference_to(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _named(response: dict[str, Any]) -> str:

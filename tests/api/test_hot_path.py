@@ -1,6 +1,5 @@
 """The way past the framework changes cost, never meaning: hot routes answer as the framework's own routes do."""
 
-import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -26,14 +25,12 @@ DEDUCT = f"{ACCOUNT}/deductions"
 @pytest_asyncio.fixture
 async def ways(database: str) -> AsyncIterator[tuple[httpx.AsyncClient, httpx.AsyncClient]]:
     """The service as it is, and the framework behind it."""
-    thresholds = gc.get_threshold()
     front = create_app(
         load_settings(admin_key=ADMIN_KEY, rate_limit=100, lemonsqueezy_webhook_secret="of the hot path"), database
     )
     assert isinstance(front, HotPath)
     async with front.app.router.lifespan_context(front.app), client(front) as hot, client(plainly(front)) as plain:
         yield hot, plain
-    gc.set_threshold(*thresholds)
 
 
 def plainly(front: HotPath) -> ASGIApp:

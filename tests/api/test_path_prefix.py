@@ -1,6 +1,5 @@
 """Below a path of its host the service answers as without one, whether a proxy passes the path on or takes it away."""
 
-import gc
 import re
 from collections.abc import AsyncIterator
 
@@ -39,12 +38,10 @@ def framework_behind(app: ASGIApp) -> ASGIApp:
 
 @pytest_asyncio.fixture
 async def below(database: str) -> AsyncIterator[StripPathPrefix]:
-    thresholds = gc.get_threshold()
     app = prefixed(database)
     assert isinstance(app.app, HotPath)
     async with app.app.app.router.lifespan_context(app.app.app):
         yield app
-    gc.set_threshold(*thresholds)
 
 
 async def test_every_form_of_the_path_gives_the_same_answers(below: StripPathPrefix) -> None:

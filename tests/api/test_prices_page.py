@@ -12,8 +12,8 @@ import pytest
 
 from billing.prices.files import read_book
 from tests.api.stage import Json
-from tests.clients.test_generators import by_npm
-from tests.clients.typescript import compiled_client, compiled_program
+from tests.clients.programs import by_npm
+from tests.clients.typescript import compiled_program
 from tests.commands import command
 from tests.postgres import TestServers
 from tests.service import ADMIN_KEY, Service, service_here
@@ -93,13 +93,10 @@ def test_the_program_in_python(shop: Service) -> None:
 
 
 @by_npm
-def test_the_program_in_typescript(shop: Service, tmp_path: Path) -> None:
+def test_the_program_in_typescript(shop: Service, typescript_client: Path, tmp_path: Path) -> None:
     """It is compiled strictly, with the types of the client, and run by node."""
     [program] = blocks("typescript")
-    for name in ("client", "program"):
-        (tmp_path / name).mkdir()
-    client = compiled_client(tmp_path / "client")
-    done = ran(shop, "node", str(compiled_program(client, tmp_path / "program", program)))
+    done = ran(shop, "node", str(compiled_program(typescript_client, tmp_path, program)))
     assert (done["done"], done["cost"], done["price"]["exact"]) == (True, 11, "10.26")
     assert shop.get("/v1/accounts/ada/balance").json()["held"] == 0
 

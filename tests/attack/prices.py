@@ -27,14 +27,21 @@ from tests.service import ServiceProcess, running_service
 from tests.survival.ground import fresh_ground
 
 MB = 1_000_000
-CONNECTIONS = 16
-ENOUGH = 1.0
-"""Seconds that an address is asked for."""
-UNFINISHED = 2_000
-"""Connections that are left open by those who never finish."""
 _COOKIE = "Cookie: credit_ledger_session=x\r\n"
 _FORM = "Content-Type: application/x-www-form-urlencoded\r\n"
 _LENGTH = re.compile(rb"content-length: (\d+)")
+
+
+class Effort(NamedTuple):
+    """How much is asked for a price: seconds and connections for each address, and the connections that are left open
+    by those who never finish."""
+
+    seconds: float
+    connections: int
+    unfinished: int
+
+
+FULL = Effort(1.0, 16, 2_000)
 
 
 class Ask(NamedTuple):
@@ -42,6 +49,26 @@ class Ask(NamedTuple):
 
     name: str
     request: bytes
+
+
+class Asked(NamedTuple):
+    """A service that is asked, and a connection to its database, on which its time is looked up."""
+
+    service: ServiceProcess
+    watch: psycopg.Connection
+
+    def memory(self) -> int:
+        """Kilobytes of the service."""
+        return sum(map(memory_of, family(self.service.process.pid)))
+
+    def spent(self) -> tuple[float, float]:
+        """CPU seconds of the service and of its database's processes until now."""
+        rows = self.watch.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()").fetchall()
+        return _seconds(family(self.service.process.pid)), _seconds(pid for (pid,) in rows)
+
+    def connect(self) -> socket.socket:
+        """Another connection to the service."""
+        return socket.create_connection(("127.0.0.1", self.service.port), timeout=60)
 
 
 class Price(NamedTuple):
@@ -74,37 +101,33 @@ def _ask(name: str, method: str, path: str, headers: str = "", body: str = "") -
     return Ask(name, f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}".encode())
 
 
-def priced(service: ServiceProcess, ask: Ask, seconds: float) -> Price:
+def priced(asked: Asked, ask: Ask, effort: Effort) -> Price:
     """Ask for some seconds, and count."""
-    _answers(service, ask, 0)  # what is made once is made
-    before, memory = _spent(service), _memory(service)
-    count, status, highest = _answers(service, ask, seconds)
-    after = _spent(service)
+    _answers(asked, ask, effort._replace(seconds=0))  # what is made once is made
+    before, memory = asked.spent(), asked.memory()
+    count, status, highest = _answers(asked, ask, effort)
+    after = asked.spent()
     requests = MB // len(ask.request)
     ours, theirs = ((end - begin) / count * requests for begin, end in zip(before, after, strict=True))
     return Price(ask.name, status, requests, ours, theirs, max(highest - memory, 0) / 1_024)
 
 
-def _answers(service: ServiceProcess, ask: Ask, seconds: float) -> tuple[int, str, int]:
+def _answers(asked: Asked, ask: Ask, effort: Effort) -> tuple[int, str, int]:
     """Send a request over several connections: how often it was answered, with what, and the memory at the end."""
-    count, until = 0, monotonic() + seconds
+    count, until = 0, monotonic() + effort.seconds
     with ExitStack() as stack:
-        callers = [stack.enter_context(closing(_connected(service))) for _ in range(CONNECTIONS)]
+        callers = [stack.enter_context(closing(asked.connect())) for _ in range(effort.connections)]
         while True:
             for caller in callers:
                 caller.sendall(ask.request)
             heads = [_answer(caller) for caller in callers]
-            count += CONNECTIONS
+            count += len(callers)
             if any(b"connection: close" in head.lower() for head in heads):
                 for caller in callers:
                     caller.close()
-                callers = [stack.enter_context(closing(_connected(service))) for _ in range(CONNECTIONS)]
+                callers = [stack.enter_context(closing(asked.connect())) for _ in callers]
             if monotonic() >= until:
-                return count, heads[0].split()[1].decode(), _memory(service)
-
-
-def _connected(service: ServiceProcess) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.port), timeout=60)
+                return count, heads[0].split()[1].decode(), asked.memory()
 
 
 def _answer(caller: socket.socket) -> bytes:
@@ -126,30 +149,17 @@ def _more(caller: socket.socket) -> bytes:
     return more
 
 
-def unfinished(service: ServiceProcess, name: str, sent: bytes, count: int) -> Price:
+def unfinished(asked: Asked, name: str, sent: bytes, count: int) -> Price:
     """What stays in memory of so many requests that are never finished, until their deadline."""
-    before, memory = _spent(service), _memory(service)
+    before, memory = asked.spent(), asked.memory()
     with ExitStack() as stack:
         for _ in range(count):
-            stack.enter_context(closing(_connected(service))).sendall(sent)
-        assert service.client.get("/healthz").status_code == 200
-        ours, theirs = (end - begin for begin, end in zip(before, _spent(service), strict=True))
-        each = max(_memory(service) - memory, 0) / 1_024 / count
+            stack.enter_context(closing(asked.connect())).sendall(sent)
+        assert asked.service.client.get("/healthz").status_code == 200
+        ours, theirs = (end - begin for begin, end in zip(before, asked.spent(), strict=True))
+        each = max(asked.memory() - memory, 0) / 1_024 / count
     most = min(MB // max(len(sent), 1), 4_096)  # of one address
     return Price(name, "—", most, ours / count * most, theirs / count * most, each * most)
-
-
-def _memory(service: ServiceProcess) -> int:
-    return sum(map(memory_of, family(service.process.pid)))
-
-
-def _spent(service: ServiceProcess) -> tuple[float, float]:
-    """CPU seconds of the service and of its database's processes until now."""
-    with psycopg.connect(service.conninfo) as connection:
-        backends = [
-            row[0] for row in connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
-        ]
-    return _seconds(family(service.process.pid)), _seconds(backends)
 
 
 def _seconds(pids: Iterable[int]) -> float:
@@ -163,19 +173,23 @@ def _seconds(pids: Iterable[int]) -> float:
     return total / 1e9
 
 
-def prices(service: ServiceProcess, seconds: float, never_finished: int = UNFINISHED) -> list[Price]:
+def prices(service: ServiceProcess, effort: Effort) -> list[Price]:
     """The prices of all addresses, the most expensive first."""
-    account = service.open_account(permanent=1)
-    found = []
+    with psycopg.connect(service.conninfo, autocommit=True) as watch:
+        found = list(_prices(Asked(service, watch), service.open_account(permanent=1), effort))
+    return sorted(found, key=lambda one: -one.service - one.database)
+
+
+def _prices(asked: Asked, account: str, effort: Effort) -> Iterator[Price]:
     for ask in asks(account):
-        found.append(priced(service, ask, seconds))
-        print(f"{found[-1].name}: {found[-1].service:.1f} s", file=sys.stderr, flush=True)
+        found = priced(asked, ask, effort)
+        print(f"{found.name}: {found.service:.1f} s", file=sys.stderr, flush=True)
+        yield found
     head = b"GET / HTTP/1.1\r\n"
     form = f"POST /dashboard/sign-in HTTP/1.1\r\nHost: x\r\n{_FORM}Content-Length: 16000\r\n\r\nkey=1".encode()
-    found.append(unfinished(service, "connections that send nothing", b"", never_finished))
-    found.append(unfinished(service, "heads that are never finished", head, never_finished))
-    found.append(unfinished(service, "forms that are never finished", form, never_finished))
-    return sorted(found, key=lambda one: -one.service - one.database)
+    yield unfinished(asked, "connections that send nothing", b"", effort.unfinished)
+    yield unfinished(asked, "heads that are never finished", head, effort.unfinished)
+    yield unfinished(asked, "forms that are never finished", form, effort.unfinished)
 
 
 def table(found: list[Price]) -> str:
@@ -198,7 +212,7 @@ def table(found: list[Price]) -> str:
 def main() -> None:
     """Run what the options say."""
     parser = argparse.ArgumentParser(prog="python -m tests.attack.prices", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=ENOUGH, help="how long each address is asked")
+    parser.add_argument("--seconds", type=float, default=FULL.seconds, help="how long each address is asked")
     parser.add_argument("--write", action="store_true", help="put the table into docs/reliability.md")
     options = parser.parse_args()
     with (
@@ -207,7 +221,7 @@ def main() -> None:
         ground.folder() as folder,
         running_service(conninfo, folder) as service,
     ):
-        found = table(prices(service, options.seconds))
+        found = table(prices(service, FULL._replace(seconds=options.seconds)))
     print(found)
     if options.write:
         put("prices", found)

@@ -6,11 +6,13 @@ Times are for the long form, on a machine that does nothing else.
 from pathlib import Path
 
 from tests.attack.addresses import addresses
-from tests.attack.prices import UNFINISHED, prices, table
+from tests.attack.prices import FULL, Effort, prices, table
 from tests.attack.standing import MEMORY, SHORT, attacked
-from tests.long_form import times
+from tests.long_form import LONG
 from tests.postgres import TestServer
 from tests.service import running_service
+
+LEAST = Effort(seconds=0, connections=2, unfinished=200)
 
 
 async def test_an_attack_loses_nothing_and_health_is_answered(server: TestServer, tmp_path: Path) -> None:
@@ -27,7 +29,7 @@ async def test_an_attack_loses_nothing_and_health_is_answered(server: TestServer
 
 def test_every_address_has_a_price_and_none_fails(server: TestServer, tmp_path: Path) -> None:
     with server.database() as conninfo, running_service(conninfo, tmp_path) as service:
-        found = {one.name: one for one in prices(service, 0, times(200, UNFINISHED))}
+        found = {one.name: one for one in prices(service, FULL._replace(seconds=0) if LONG else LEAST)}
     templates = {f"{one.method} {one.template}" for one in addresses("x")}
     assert templates <= found.keys()
     assert not [name for name, one in found.items() if one.status.startswith("5")]

@@ -5,7 +5,6 @@ long gets an excerpt of the document in every run, which has all of its shapes, 
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,15 +14,8 @@ import pytest
 
 from tests.api.contract import the_app
 from tests.clients.excerpt import Document, excerpt, operations, shapes_of, together
+from tests.clients.programs import GENERATORS, HERE, PROGRAMS, PYTHON, by_npm, in_python, node, run
 from tests.long_form import LONG
-
-ROOT = Path(__file__).parents[2]
-HERE = Path(__file__).parent / "node"
-PROGRAMS = Path(os.environ.get("CREDIT_LEDGER_TEST_NODE", ROOT / ".venv" / "node")) / "node_modules"
-PYTHON = Path(sys.executable).parent
-_NOTHING_HERE = "no programs of npm here: nothing is generated in TypeScript (see scripts/test)"
-
-GENERATORS = ROOT / ".venv" / "generators" / "bin"
 
 CACHE = GENERATORS.parent / "mypy_cache"
 """Where mypy keeps what it knows of other packages, from run to run."""
@@ -35,8 +27,6 @@ OF_THE_GENERATOR = [
 is one of two. They are no faults of the document."""
 _USE = "use_client.py"
 
-in_python = pytest.mark.skipif(not GENERATORS.exists(), reason="no generators here: nothing is generated in Python")
-by_npm = pytest.mark.skipif(not (PROGRAMS / ".bin" / "tsc").exists(), reason=_NOTHING_HERE)
 WANTED = ["open_account", "deduct", "hold", "capture_hold", "batch", "list_history", "stream_account_events"]
 """The operations that the programs beside the generated code call, and what no excerpt should be without."""
 
@@ -63,23 +53,9 @@ def _folder(made: Path, document: Document) -> Path:
     return made
 
 
-def run(folder: Path, program: Path, *arguments: str) -> str:
-    """Run a program that must succeed. What it says."""
-    environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-8_000:]
-    return done.stdout + done.stderr
-
-
 def strictly(folder: Path, project: str) -> None:
     """Compile a project. What TypeScript itself brings, such as the types of browsers, is checked in the long form."""
     node(folder, "tsc", "--project", project, *(() if LONG else ("--skipLibCheck",)))
-
-
-def node(folder: Path, name: str, *arguments: str) -> str:
-    return run(folder, PROGRAMS / ".bin" / name, *arguments)
 
 
 @by_npm

@@ -1,20 +1,17 @@
 """The client in TypeScript: made by its command, installed where nothing else is, and run by node against a service."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
 from tests.api.stage import fresh
-from tests.clients.test_generators import HERE, PROGRAMS, by_npm
-from tests.packaging.installing import ROOT, run
+from tests.clients.programs import HERE, by_npm
+from tests.packaging.installing import run
 from tests.service import ADMIN_KEY, Service
-
-CLIENTS = ROOT / "clients"
 
 
 @by_npm
-def test_its_package_is_made_and_does_what_it_says(serving: Service, tmp_path: Path) -> None:
-    package = made(tmp_path / "clone")
+def test_its_package_is_made_and_does_what_it_says(serving: Service, typescript_client: Path, tmp_path: Path) -> None:
+    package = the_package(typescript_client)
     product = tmp_path / "product"
     product.mkdir()
     (product / "package.json").write_text('{"name": "product", "private": true, "type": "module"}')
@@ -27,13 +24,8 @@ def test_its_package_is_made_and_does_what_it_says(serving: Service, tmp_path: P
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
-def made(clone: Path) -> Path:
-    """The npm package that clients/typescript/make makes, in a clone of what it needs. A second run makes the same."""
-    client = clone / "clients" / "typescript"
-    shutil.copytree(CLIENTS / "typescript", client, ignore=shutil.ignore_patterns("dist", "schema.ts"))
-    shutil.copy(CLIENTS / "document.py", clone / "clients")
-    (clone / ".venv").symlink_to(ROOT / ".venv")
-    run(client / "make", PROGRAMS.parent)
+def the_package(client: Path) -> Path:
+    """The npm package, which has nothing in it that is made anew each time."""
     [package] = (client / "dist").glob("*.tgz")
     assert not [name for name in run("tar", "--list", "--file", package).split() if name.endswith((".tgz", ".map"))]
     return package

@@ -1,29 +1,26 @@
-"""The client in TypeScript as a compiled package, and programs that import it, compiled just as strictly."""
+"""The client in TypeScript as its command makes it, and programs that import it, compiled just as strictly."""
 
 import json
 import shutil
 from pathlib import Path
 
-import orjson
+from tests.clients.programs import PROGRAMS, ROOT, node
+from tests.packaging.installing import run
 
-from clients.document import document
-from tests.clients.test_generators import PROGRAMS, node
-
-CLIENT = Path(__file__).parents[2] / "clients" / "typescript"
+CLIENTS = ROOT / "clients"
 _OF_NODE = "declare const process: { env: Record<string, string | undefined> };\n"
 """What a program knows of Node: its types are not among our packages."""
 
 
-def compiled_client(folder: Path) -> Path:
-    """The client, compiled in an empty folder, which is returned: the package as npm installs it."""
-    shutil.copytree(CLIENT / "src", folder / "src")
-    for name in ("tsconfig.json", "package.json"):
-        shutil.copy(CLIENT / name, folder)
-    (folder / "node_modules").symlink_to(PROGRAMS)
-    (folder / "openapi.json").write_bytes(orjson.dumps(document()))
-    node(folder, "openapi-typescript", "openapi.json", "--output", "src/schema.ts")
-    node(folder, "tsc", "--project", "tsconfig.json")
-    return folder
+def made_client(clone: Path) -> Path:
+    """The folder of the client in a clone of what it needs, after clients/typescript/make: the types in src/schema.ts,
+    what is compiled in dist, and the npm package there."""
+    client = clone / "clients" / "typescript"
+    shutil.copytree(CLIENTS / "typescript", client, ignore=shutil.ignore_patterns("dist", "schema.ts"))
+    shutil.copy(CLIENTS / "document.py", clone / "clients")
+    (clone / ".venv").symlink_to(ROOT / ".venv")
+    run(client / "make", PROGRAMS.parent)
+    return client
 
 
 def compiled_program(client: Path, folder: Path, program: str) -> Path:

@@ -17,6 +17,7 @@ import pytest
 
 from api.app import create_app
 from api.http.hot_path import HotPath
+from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.settings import load_settings
 from tests.api.stage import Json
 from tests.postgres import TestServer
@@ -89,6 +90,7 @@ async def calling(conninfo: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     assert isinstance(app, HotPath)
     thresholds = gc.get_threshold()
     async with app.app.router.lifespan_context(app.app):
+        tune_garbage_collection()  # as a worker does
         try:
             yield Caller(app)
         finally:

@@ -1,6 +1,5 @@
 """Rate limits over HTTP: commands are counted, and what is left is told."""
 
-import gc
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,7 +20,6 @@ FIELD = re.compile(r'"commands";r=(\d+);t=(\d+)')
 
 @pytest_asyncio.fixture
 async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
-    thresholds = gc.get_threshold()
     front = create_app(load_settings(admin_key=ADMIN_KEY, rate_limit=LIMIT), database)
     assert isinstance(front, HotPath)
     transport = httpx.ASGITransport(front, raise_app_exceptions=False)
@@ -30,7 +28,6 @@ async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://ledger") as found,
     ):
         yield found
-    gc.set_threshold(*thresholds)
 
 
 def caller(database: str) -> dict[str, str]:

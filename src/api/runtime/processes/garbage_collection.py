@@ -1,6 +1,7 @@
 """Garbage collection that suits these processes: their objects form no cycles, and many of them live long."""
 
 import gc
+import multiprocessing
 from importlib import import_module
 from types import ModuleType
 
@@ -13,6 +14,13 @@ def tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 1, 15_000)
+
+
+def tune_collection_of_worker() -> None:
+    """The same in a worker process of the server. A process that runs the application beside other work keeps its own:
+    it would never be rid of the garbage of that work."""
+    if multiprocessing.parent_process() is not None:
+        tune_garbage_collection()
 
 
 def import_without_collection(name: str) -> ModuleType:
