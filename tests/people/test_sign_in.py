@@ -13,6 +13,7 @@ from argon2 import PasswordHasher, extract_parameters
 from ledger.commit.submission import Unavailable
 from ledger.service import Ledger
 from people.errors import AccessRefused
+from people.keys.issuing import Holder, Keys, Wanted
 from people.sessions import Sessions
 from people.sign_in.passwords import MAX_WAITING, NOBODYS, OF_NETWORK, Passwords, check_strength
 from people.sign_in.sign_ins import Person
@@ -277,6 +278,30 @@ async def test_who_took_an_account_cannot_take_it_back_from_its_owner(town: Town
     await town.people.recovery.keep_address(of_ada)
     assert await refusal(town.people.recovery.keep_address(of_eve)) == "token_spent"
     assert (await person(town, await login(town, ADA))).user.email == ADA
+
+
+async def test_an_address_that_is_taken_back_ends_what_a_thief_left(town: Town, ada: SignedIn) -> None:
+    """Keys that they made or rotated, their sign-in at the provider, and that everything is erased in seven days."""
+    user_id, keys = ada.user.user_id, Keys(town.ledger.log, town.clock, "clu")
+    own = Holder.person(user_id, user_id, "owner")
+    kept, rotated = [(await keys.make(own, Wanted(name, ["write"]))).key.key_id for name in ("kept", "rotated")]
+    town.clock.forward(minutes=1)
+    there = await person(town, await login(town, ADA, origin=THERE))
+    await town.people.recovery.ask_address(there, PASSWORD, EVE, THERE)
+    await town.people.recovery.change_address(town.token(EVE, "email"))
+    await keys.make(own, Wanted("of the thief", ["write"]))
+    await keys.rotate(own, rotated, timedelta(0))
+    await town.people.deletions.ask(await person(town, ada), PASSWORD, THERE)
+    async with town.ledger.log.connection() as connection:
+        await connection.execute(
+            "INSERT INTO people.identities VALUES ('https://idp.example', 'eve', %s, %s)", [user_id, town.clock()]
+        )
+    await town.people.recovery.keep_address(town.token(ADA, "email_changes"))
+    assert [key.key_id for key in await keys.listed(user_id) if key.revoked_at is None] == [kept]
+    assert (await town.people.profiles.of(user_id)).deletion_at is None
+    about = await town.people.profiles.everything(user_id)
+    assert about["identities"] == []
+    assert [row["action"] for row in about["audit"]].count("key.revoked") == 2
 
 
 async def test_the_first_of_several_addresses_comes_before_the_later_ones(town: Town, ada: SignedIn) -> None:

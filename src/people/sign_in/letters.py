@@ -92,7 +92,7 @@ def address_changes(to: str, cause: str, url: str) -> Letter:
     body = (
         "Somebody, perhaps you, asked for another address for your account. If it was you, there is nothing to do.\n\n"
         f"If it was not you, keep your address with this link. It works for 7 days:\n\n{url}\n\n"
-        "All sessions end then. Choose a new password afterwards.\n"
+        "All sessions end then, and all API keys that were made since. Choose a new password afterwards.\n"
     )
     return Letter(cause, "email_changes", to, "Your address is being changed", body, UNDO)
 

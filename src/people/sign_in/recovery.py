@@ -7,7 +7,7 @@ from functools import partial
 
 from psycopg.errors import UniqueViolation
 
-from people.audit_log import by_user, note
+from people.audit_log import AuditEntry, by_user, note
 from people.errors import AccessRefused
 from people.sign_in import letters
 from people.sign_in.letters import Letter
@@ -159,19 +159,29 @@ class Recovery:
             return await self._set_address(connection, found["user_id"], found["new_email"])
 
     async def keep_address(self, token: str) -> User:
-        """The user has the address again at which this secret was told, and all sessions and mailed links end.
-
-        So do the ways back to the addresses after it: one of them may be that of whoever took the account.
+        """The user has the address again at which this secret was told. All sessions and mailed links end, and whatever
+        somebody left behind who took the account: see `_end_since`.
 
         Raises AccessRefused: token_spent.
         """
         async with self._around.log.connection() as connection, _address_is_free(), connection.transaction():
             found = await self._sign_ins.use(connection, token, "undo")
-            given = {"user_id": found["user_id"], "now": self._around.clock()}
-            await connection.execute(SQL["end_sessions"], {**given, "except": None})
-            await connection.execute(SQL["end_tokens"], {**given, "purposes": list(_MAILED)})
-            await connection.execute(SQL["end_later_undos"], {**given, "mailed_at": found["mailed_at"]})
+            await self._end_since(connection, found["user_id"], found["mailed_at"])
             return await self._set_address(connection, found["user_id"], found["told_at"])
+
+    async def _end_since(self, connection: Connection, user_id: str, since: datetime) -> None:
+        """End all sessions and mailed links of a user, and what was added since: keys, sign-ins at the provider, ways
+        back to later addresses, and the wish to be erased."""
+        now = self._around.clock()
+        given = {"user_id": user_id, "now": now, "since": since}
+        for key in await rows(connection, "end_keys_since", **given):  # before sessions: docs/adr/0101
+            await note(connection, now, AuditEntry("key.revoked", user_id, f"key:{key['key_id']}", key["account_id"]))
+        await connection.execute(SQL["end_sessions"], {**given, "except": None})
+        await connection.execute(SQL["end_tokens"], {**given, "purposes": [*_MAILED, "keep"]})
+        await connection.execute(SQL["end_undos_since"], given)
+        await connection.execute(SQL["end_identities_since"], given)
+        if await rows(connection, "stay", **given):
+            await note(connection, now, by_user("user.deletion_taken_back", user_id))
 
     async def _set_address(self, connection: Connection, user_id: str, email: str) -> User:
         now = self._around.clock()

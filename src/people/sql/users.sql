@@ -130,10 +130,24 @@ RETURNING u.user_id, u.email, u.name, u.created_at, u.password_set_at, u.account
 UPDATE people.tokens SET used_at = %(now)s
 WHERE user_id = %(user_id)s AND purpose = ANY (%(purposes)s) AND used_at IS NULL;
 
--- name: end_later_undos
+-- name: end_undos_since
 -- The ways back that were mailed later: whoever has had the address since must not take it back from who had it before.
 UPDATE people.tokens SET used_at = %(now)s
-WHERE user_id = %(user_id)s AND purpose = 'undo' AND created_at >= %(mailed_at)s AND used_at IS NULL;
+WHERE user_id = %(user_id)s AND purpose = 'undo' AND created_at >= %(since)s AND used_at IS NULL;
+
+-- name: end_keys_since
+-- Those that a user has made or rotated since, with all of their secrets.
+SELECT made.account_id, ended.key_id
+FROM (SELECT DISTINCT account_id, key_id FROM people.api_keys
+      WHERE made_by = %(user_id)s AND revoked_at IS NULL AND created_at >= %(since)s) AS made,
+     LATERAL unnest(people.end_keys(made.account_id, made.key_id, NULL, %(now)s)) AS ended (key_id);
+
+-- name: end_identities_since
+DELETE FROM people.identities WHERE user_id = %(user_id)s AND created_at >= %(since)s;
+
+-- name: stay
+-- Whoever takes their address back does not want to be erased.
+UPDATE people.users SET deletion_at = NULL WHERE user_id = %(user_id)s AND deletion_at > %(now)s RETURNING user_id;
 
 -- name: set_password
 UPDATE people.users SET password_hash = %(hash)s, password_set_at = %(now)s WHERE user_id = %(user_id)s;

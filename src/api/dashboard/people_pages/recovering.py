@@ -23,7 +23,8 @@ RESET = Form("Choose a new password", "All your sessions end.", "Change the pass
 EMAIL = Form("Confirm your new address", "From now on you sign in with it.", "Confirm")
 UNDO = Form(
     "Keep your address",
-    "Your address stays, or becomes again, the one at which you got this mail. All your sessions end.",
+    "Your address stays, or becomes again, the one at which you got this mail. All your sessions end, and the API keys "
+    "that were made since.",
     "Keep my address",
 )
 

@@ -175,7 +175,8 @@ async def confirm_email(request: Request) -> JsonAnswer[MessageAnswer]:
     openapi_extra=body_schema(TokenBody),
 )
 async def keep_email(request: Request) -> JsonAnswer[MessageAnswer]:
-    """For seven days after a change was asked for. All sessions end."""
+    """For seven days after a change was asked for. All sessions end, and what was added since: keys, sign-ins at the
+    provider, links to later addresses, and the wish to be erased."""
     body = await body_of(request, TokenBody)
     await people_of(request).recovery.keep_address(body.token)
     return JsonAnswer({"message": "The address is as it was. Choose a new password."})
