@@ -131,6 +131,16 @@ def test_who_spent_what_and_nobody_gets_past_a_limit(company: Company) -> None:
     own = company.ask("carol", "GET", f"/api/teams/{team}/limits")
     assert ids["bob"] not in own.text, "what others may use is not told"
     assert own.headers["cache-control"] == "no-store"
+    by_key = {"limit_id": "each-key", "amount": 50, "each": ["key"]}
+    of_key = {"limit_id": "one-key", "amount": 50, "only": {"key": "of-bob"}}
+    body = {"source": "operator", "limits": [{**by_key, "used": {"of-bob": 3}}, of_key]}
+    assert company.service.post(f"/v1/accounts/{team}/limits", body, key="by-key").status_code == 201
+    own = company.ask("carol", "GET", f"/api/teams/{team}/limits")
+    assert [one["limit_id"] for one in own.json()["limits"]] == ["each-member", "each-key"]
+    assert "of-bob" not in own.text, "keys of others are not told"
+    assert "of-bob" in company.ask("bob", "GET", f"/api/teams/{team}/limits").text
+    gone = company.service.post(f"/v1/accounts/{team}/limits", {**body, "limits": []}, key="gone")
+    assert gone.status_code == 201
     every = company.ask("bob", "GET", f"/api/teams/{team}/limits").json()
     assert {one["value"] for one in every["limits"][0]["counters"]} == {ids["carol"], ids["ada"], ids["bob"]}
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.limits.page import card_of, limits_now
+from api.dashboard.limits.page import card_of, limits_of_member
 from api.dashboard.rendering import formatter_of, page, required_position
 from api.http.queries.breakdown import breakdown_of
 from api.http.queries.periods import Period
@@ -18,7 +18,7 @@ DAYS = 30
 async def own_overview(request: Request, account_id: str, member: str) -> Response:
     """Show what a member can use of an account, and has used."""
     reads, formatter = reads_of(request), formatter_of(request)
-    found = await limits_now(reads, account_id, {"member": member})
+    found = await limits_of_member(request, account_id, member)
     today = formatter.now.astimezone(formatter.zone).date()
     period = Period(today - timedelta(days=DAYS - 1), today, formatter.zone)
     used = await breakdown_of(reads, account_id, period, required_position(request), member=member)

@@ -1,5 +1,6 @@
 """The limits page: what may be used now, and for each limit how much of it is left and when it resets."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from api.dashboard.formatting import Formatter, ordinal
 from api.dashboard.limits.forms import OPERATOR
 from api.dashboard.limits.lengths import length_of
 from api.dashboard.rendering import formatter_of, names_in, page
+from api.http.people.key_lists import key_ids_of
 from api.http.queries.limits import limits_answer
 from api.http.queries.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
@@ -74,8 +76,8 @@ class LimitNotice(NamedTuple):
 async def limits(request: Request) -> Response:
     """Show all limits of an account; to a member, those that apply to them, with their own counters."""
     account_id, formatter = request.path_params["account_id"], formatter_of(request)
-    own = user_of(request).sees_only
-    found = await limits_now(reads_of(request), account_id, None if own is None else {"member": own})
+    own, reads = user_of(request).sees_only, reads_of(request)
+    found = await (limits_now(reads, account_id) if own is None else limits_of_member(request, account_id, own))
     return await page(
         request,
         "limits.html",
@@ -88,12 +90,20 @@ async def limits(request: Request) -> Response:
     )
 
 
-async def limits_now(reads: Reads, account_id: str, usage: Usage | None = None) -> LimitsAnswer:
-    """All limits of an account, or those of some usage. Raises AccountNotFound."""
+async def limits_of_member(request: Request, account_id: str, member: str) -> LimitsAnswer:
+    """The limits that apply to a member, who is told of no other one's keys and allowances. Raises AccountNotFound."""
+    keys = await key_ids_of(request, account_id, member)
+    return await limits_now(reads_of(request), account_id, {"member": member}, keys)
+
+
+async def limits_now(
+    reads: Reads, account_id: str, usage: Usage | None = None, keys: Collection[str] | None = None
+) -> LimitsAnswer:
+    """All limits of an account, or those of some usage and some keys. Raises AccountNotFound."""
     found = await reads.ledger.account_at(account_id)
     if found is None:
         raise AccountNotFound(account_id)
-    return limits_answer(found, usage or {})
+    return limits_answer(found, usage or {}, keys)
 
 
 def notices_of(found: LimitsAnswer) -> list[LimitNotice]:

@@ -49,6 +49,11 @@ def account_keys_of(request: Request) -> Keys:
     return keys
 
 
+async def key_ids_of(request: Request, account_id: str, member: str) -> frozenset[str]:
+    """The ids of the keys of a member. Raises psycopg.Error."""
+    return frozenset(key.key_id for key in await account_keys_of(request).listed(account_id, member))
+
+
 async def find_keys(request: Request, name: str, listed: Listed, page: Page) -> FoundKeys:
     """One page. `name` is that of the list. Raises Problem for a cursor of another list, and psycopg.Error."""
     cursors, of = reads_of(request).cursors, (name, *listed)

@@ -1,6 +1,6 @@
 """The query of limits: what is left of each, computed from the events, never stale."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -54,11 +54,14 @@ async def limits(
     return JsonAnswer(limits_answer(found, query.given()), headers={"etag": f'"{found.newest.version}"'})
 
 
-def limits_answer(found: AccountAt, usage: Usage) -> LimitsAnswer:
-    """The limits of an account that may apply to some usage."""
+def limits_answer(found: AccountAt, usage: Usage, keys: Collection[str] | None = None) -> LimitsAnswer:
+    """The limits of an account that may apply to some usage; with `keys`, nothing of other keys is told."""
     account, at = found.account, found.as_of
-    applying = [one for one in (account.limits.all if account.limits else ()) if _may_apply(one.limit, usage)]
+    every = account.limits.all if account.limits else ()
+    applying = [one for one in every if _may_apply(one.limit, usage) and _is_of(one.limit, keys)]
     shown = [_limit_now(one, usage, at) for one in applying]
+    if keys is not None:
+        shown = [_without_others(limit, keys) for limit in shown]
     spendable, binding = account.balance.available, None
     for limit in shown:
         if limit["hard"] and limit["unit"] == CREDITS and _is_told_by(limit, usage):
@@ -81,6 +84,19 @@ def _may_apply(limit: Limit, usage: Usage) -> bool:
     if limit.unit != CREDITS and usage.get("metric", limit.unit) != limit.unit:
         return False
     return not excludes(limit, usage)
+
+
+def _is_of(limit: Limit, keys: Collection[str] | None) -> bool:
+    return keys is None or all(name != "key" or value in keys for name, value in limit.only)
+
+
+def _without_others(limit: LimitNow, keys: Collection[str]) -> LimitNow:
+    """A limit without the counters and allowances of other keys, where it counts by key."""
+    if limit["each"] != ["key"]:
+        return limit
+    counters = [one for one in limit["counters"] if one["value"] in keys]
+    allowances = {name: amount for name, amount in limit["allowances"].items() if name in keys}
+    return {**limit, "counters": counters, "allowances": allowances, "more_counters": 0}
 
 
 def _is_told_by(limit: LimitNow, usage: Usage) -> bool:

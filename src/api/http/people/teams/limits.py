@@ -3,6 +3,7 @@
 The limits of a team are those of the source `team`. Nobody in it changes what a plan or an operator has set.
 """
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -12,6 +13,7 @@ from api.contract.bodies import SEGMENT
 from api.contract.limit_bodies import TeamAllowanceBody, TeamLimitsBody
 from api.http.commands.command_endpoint import endpoint_of
 from api.http.json_answer import JsonAnswer
+from api.http.people.key_lists import key_ids_of
 from api.http.people.person_route import PersonRoute, actor_name, body_of, body_schema, user_of
 from api.http.people.teams.team_route import MemberId, TeamId, role_in
 from api.http.people.teams.teams import CHANGING, WITH_KEY
@@ -33,9 +35,11 @@ LimitId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 @router.get("/api/teams/{team_id}/limits", responses=WITH_KEY, summary="The limits of a team now")
 async def limits(request: Request, team_id: TeamId) -> JsonAnswer[LimitsAnswer]:
     """A member gets those that apply to them, with how much they can still use; admins and the owner get all."""
-    role = await role_in(request, team_id)
-    own: Usage = {"member": user_of(request).user_id} if role == "member" else {}
-    return JsonAnswer(await _limits_now(reads_of(request), team_id, own))
+    role, user_id, reads = await role_in(request, team_id), user_of(request).user_id, reads_of(request)
+    if role != "member":
+        return JsonAnswer(await _limits_now(reads, team_id, {}))
+    keys = await key_ids_of(request, team_id, user_id)
+    return JsonAnswer(await _limits_now(reads, team_id, {"member": user_id}, keys))
 
 
 @router.put(
@@ -98,11 +102,11 @@ def _details(command: SetLimits | SetAllowance) -> Details:
     return {one.limit_id: one.amount for one in command.limits}
 
 
-async def _limits_now(reads: Reads, team_id: str, usage: Usage) -> LimitsAnswer:
+async def _limits_now(reads: Reads, team_id: str, usage: Usage, keys: Collection[str] | None = None) -> LimitsAnswer:
     found = await reads.ledger.account_at(team_id)
     if found is None:
         raise AccountNotFound(team_id)
-    return limits_answer(found, usage)
+    return limits_answer(found, usage, keys)
 
 
 def _request_id(request: Request) -> str:
