@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.api.stage import eventually
 from tests.long_form import LONG
 from tests.packaging.installing import ROOT, UV, bare, built, contents, files_of, run
-from tests.service import free_port
+from tests.service import PATIENCE, PLAIN, free_port
 
 slow = pytest.mark.skipif(not LONG, reason="downloads all that the program needs: in the long form")
 INSTALLERS: dict[str, tuple[str | Path, ...]] = {
@@ -27,6 +28,14 @@ INSTALLERS: dict[str, tuple[str | Path, ...]] = {
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home on the disk. Not a folder of pytest's: as root the database is another user's process, and the next pytest
+    that starts on the machine would shut that user out of it."""
+    with TemporaryDirectory(prefix="credit-ledger-test-") as folder:
+        yield Path(folder)
 
 
 def test_it_has_all_of_the_program_and_nothing_else(wheel: Path) -> None:
@@ -41,16 +50,16 @@ def test_it_has_all_of_the_program_and_nothing_else(wheel: Path) -> None:
 
 @slow
 @pytest.mark.parametrize("installer", INSTALLERS)
-def test_it_is_installed_where_nothing_is_and_serves(wheel: Path, installer: str, tmp_path: Path) -> None:
-    environment = bare(tmp_path)
-    run(*INSTALLERS[installer], wheel, environment=environment, folder=tmp_path)
-    program = tmp_path / ".local" / "bin" / "credit-ledger"
+def test_it_is_installed_where_nothing_is_and_serves(wheel: Path, installer: str, home: Path) -> None:
+    environment = bare(home)
+    run(*INSTALLERS[installer], wheel, environment=environment, folder=home)
+    program = home / ".local" / "bin" / "credit-ledger"
     assert re.fullmatch(r"credit-ledger \d+\.\d+\.\d+\n", run(program, "--version", environment=environment))
-    with serving(program, tmp_path, environment) as client:
+    with serving(program, home, environment) as client:
         assert client.post("/v1/accounts", json={"account_id": "ada"}).status_code == 201
         answer = client.post("/v1/accounts/ada/deductions", json={"amount": 30, "task_id": "t"})
         assert (answer.status_code, answer.json()["balance"]["total"]) == (201, 70)
-    assert (tmp_path / ".local" / "share" / "credit-ledger" / "postgres").is_dir()
+    assert (home / ".local" / "share" / "credit-ledger" / "postgres").is_dir()
 
 
 @contextmanager
@@ -64,9 +73,9 @@ def serving(program: Path, home: Path, environment: dict[str, str]) -> Iterator[
     try:
         eventually(lambda: process.poll() is not None or "Credit ledger: " in log.read_text())
         [key] = re.findall(r"clk_\S+", log.read_text())
-        with httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}, trust_env=False
-        ) as client:
+        url, headers = f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, verify=PLAIN, trust_env=False) as client:
+            eventually(lambda: client.get("/readyz").status_code == 200)
             yield client
     finally:
         process.send_signal(signal.SIGINT)
