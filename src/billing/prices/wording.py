@@ -85,8 +85,9 @@ def _time(milliseconds: int) -> tuple[int, str]:
 
 
 def _credits(text: str) -> str:
-    """A number of credits as a decimal, or as a fraction where no decimal is exact."""
-    return str(exact(text))
+    """A number of credits as a decimal, such as `1,625.5`, or as a fraction where no decimal is exact."""
+    whole, dot, rest = str(exact(text)).partition(".")
+    return f"{int(whole):,}{dot}{rest}" if whole.isdecimal() else whole
 
 
 def _noun(of: str) -> str:

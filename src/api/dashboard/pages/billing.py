@@ -13,8 +13,7 @@ from api.dashboard.plans.plan_card import STATUS_WORDS, plan_card_of
 from api.dashboard.rendering import page, required_position
 from api.http.billing.catalog import entries_of
 from api.http.billing.changes import changing_of
-from api.http.documents.documents import documents_of
-from api.http.documents.invoices import invoices_of
+from api.http.documents.documents import documents_of, invoices_of
 from api.http.queries.lists import grants_of, payments_of
 from api.http.queries.query import Page
 from api.http.queries.reads import Reads, reads_of

@@ -24,6 +24,7 @@ from audit.statements.making import StatementRequest, TooLong, make
 from billing.catalog import find
 from billing.errors import BillingRefused
 from billing.errors import Kind as Sold
+from billing.provider_invoices import ProviderInvoices
 from ledger.domain.errors import PaymentAmbiguous, PaymentNotFound, shown
 from ledger.proof.signing_key import CheckpointKeys
 from ledger.proof.status import checkpoint_keys_in
@@ -130,6 +131,12 @@ class Documents:
             async with reads.ledger.log.connection() as connection:
                 self._keys = await checkpoint_keys_in(connection, self._signing, self._checkpoints)
         return self._keys
+
+
+def invoices_of(request: Request) -> ProviderInvoices:
+    """What knows where the invoices of providers are, in this process."""
+    found: ProviderInvoices = request.app.state.invoices
+    return found
 
 
 def documents_of(request: Request) -> Documents:

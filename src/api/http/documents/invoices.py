@@ -5,24 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from api.contract.answers.billing.invoices import InvoiceAnswer
-from api.http.documents.documents import PaymentOf, payment_of
+from api.http.documents.documents import PaymentOf, invoices_of, payment_of
 from api.http.documents.receipts import PaymentId, WhosePayment
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import PROBLEMS, AccountId, problems_of
 from api.http.queries.reads import reads_of
-from billing.provider_invoices import Paid, ProviderInvoices
+from billing.provider_invoices import Paid
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
 _REFUSED = problems_of(
     *("account_not_found", "payment_not_found", "not_yet_visible", "payment_ambiguous", "not_paid"),
     *("provider_cannot", "provider_failed"),
 )
-
-
-def invoices_of(request: Request) -> ProviderInvoices:
-    """What knows where the invoices of providers are, in this process."""
-    found: ProviderInvoices = request.app.state.invoices
-    return found
 
 
 @router.get(

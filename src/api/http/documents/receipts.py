@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.contract.bodies import ONE_LINE
 from api.http.cached_document import has_tag
-from api.http.documents.documents import PaymentOf, documents_of, receipt_of, statement_of
+from api.http.documents.documents import PaymentOf, documents_of, invoices_of, receipt_of, statement_of
 from api.http.documents.months import DAYS, MONTH, MonthWanted, check_begun
 from api.http.documents.press import Ready
 from api.http.documents.signing import signing
@@ -17,6 +17,7 @@ from api.http.json_answer import AnswerRoute
 from api.http.queries.query import PROBLEMS, AccountId, Parameters, Visible, now_of, problems, problems_of
 from audit.documents.document import PaymentEvents
 from audit.documents.payment_figures import MERCHANTS_OF_RECORD
+from billing.provider_invoices import Paid
 from ledger.domain.commands import MAX_ID
 
 router = APIRouter(route_class=AnswerRoute, tags=["queries"])
@@ -65,11 +66,11 @@ async def receipt(
 ) -> Response:
     """An invoice for a bank transfer, if the settings name the seller; a receipt for any other payment.
 
-    `Link` leads to the invoice that the provider wrote, where that is the merchant of record.
+    `Link` leads to the invoice that the provider wrote, where that is the merchant of record and can be asked for it.
     """
     wanted = PaymentOf(account_id, payment_id, query.provider, query.min_position)
     ready = await receipt_of(request, wanted)
-    return await pdf_response(request, ready, _link(ready))
+    return await pdf_response(request, ready, await _link(request, ready))
 
 
 @router.get(
@@ -92,12 +93,14 @@ async def statement_response(request: Request, account_id: str, wanted: MonthWan
         return await pdf_response(request, await statement_of(request, account_id, wanted))
 
 
-def _link(ready: Ready) -> dict[str, str]:
-    """The header that leads from our receipt to the invoice of whoever sold; empty where that is not a provider."""
+async def _link(request: Request, ready: Ready) -> dict[str, str]:
+    """The header that leads from our receipt to the invoice of the provider that sold; empty where there is none."""
     evidence = ready.evident.evidence
-    if isinstance(evidence, PaymentEvents) and evidence.provider in MERCHANTS_OF_RECORD:
-        return {"link": f'<invoice?provider={evidence.provider}>; rel="related"'}
-    return {}
+    if not isinstance(evidence, PaymentEvents) or evidence.provider not in MERCHANTS_OF_RECORD:
+        return {}
+    if not await invoices_of(request).linked([Paid(evidence.provider, evidence.payment_id)]):
+        return {}
+    return {"link": f'<invoice?provider={evidence.provider}>; rel="related"'}
 
 
 async def pdf_response(request: Request, ready: Ready, more: Mapping[str, str] = _NO_MORE) -> Response:
