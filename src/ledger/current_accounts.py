@@ -58,6 +58,11 @@ class CurrentAccounts:
             if found is not None:
                 return found
 
+    def remembered(self, account_id: str) -> Account | None:
+        """An account as memory has it, which may be older than the log; None when memory lacks it."""
+        head = self._cache.get(account_id)
+        return head.account if head is not None else None
+
     async def load(self, account_ids: Iterable[str]) -> None:
         """Load accounts into memory, those that there are. Raises UnreadableEvent."""
         await asyncio.gather(*map(self.of, account_ids))

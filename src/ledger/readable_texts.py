@@ -18,7 +18,7 @@ from ledger.domain.profile import Profile
 from ledger.domain.texts import SEALED
 from ledger.store.feed import Logged
 from ledger.store.log import EventLog
-from ledger.store.reader import StoredRow
+from ledger.store.reader import Reader, StoredRow
 from ledger.store.records.codec import decode_event
 from ledger.store.records.sealing import unseal, unseal_all
 
@@ -98,10 +98,12 @@ async def stated_texts(log: EventLog, account_id: str, profile: Profile) -> tupl
 
 
 async def texts_in(
-    log: EventLog, account_id: str, profile: Profile, events: Mapping[int, Event]
+    reader: Reader, account_id: str, profile: Profile, events: Mapping[int, Event]
 ) -> tuple[str | None, dict[str, Any] | None]:
     """The same from events that were read already, by their versions."""
-    description, metadata = await _unsealed_texts(log, account_id, profile, events)
+    sealed = _sealed_texts(profile, events)
+    keys = await reader.text_keys([account_id]) if any(sealed) else {}
+    description, metadata = unseal_all(keys.get(account_id), account_id, sealed)
     return description, metadata
 
 
@@ -114,7 +116,9 @@ async def _profile(
         for version in more | text_versions(profile):
             (row,) = await reader.stream(account_id, version - 1, 1)
             events[version] = decode_event(row.topic, row.state)
-    return await _unsealed_texts(log, account_id, profile, events), events
+    sealed = _sealed_texts(profile, events)
+    key = await log.text_keys.of(account_id) if any(sealed) else None
+    return unseal_all(key, account_id, sealed), events
 
 
 def text_versions(profile: Profile) -> set[int]:
@@ -122,14 +126,10 @@ def text_versions(profile: Profile) -> set[int]:
     return {profile.description_version, profile.metadata_version} - {0}
 
 
-async def _unsealed_texts(log: EventLog, account_id: str, profile: Profile, events: Mapping[int, Event]) -> list[Any]:
-    """The description and the metadata of a profile, in that order."""
-    _, description, metadata = profile
-    sealed = [
-        getattr(events.get(at), name, None) for at, name in ((description, "description"), (metadata, "metadata"))
-    ]
-    key = await log.text_keys.of(account_id) if any(sealed) else None
-    return unseal_all(key, account_id, sealed)
+def _sealed_texts(profile: Profile, events: Mapping[int, Event]) -> list[Any]:
+    """The description and the metadata of a profile as its events have them, in that order."""
+    places = (profile.description_version, "description"), (profile.metadata_version, "metadata")
+    return [getattr(events.get(version), name, None) for version, name in places]
 
 
 async def readable_events(log: EventLog, events: Sequence[Logged]) -> list[Logged]:

@@ -7,8 +7,10 @@ from api.http.queries.reads import Reads
 from audit.documents.document import Party
 from audit.statements.making import CannotMake
 from ledger.domain.events import DisputeRecorded, Event, PaymentRecorded, PaymentRefunded
+from ledger.domain.profile import Profile
 from ledger.domain.related_events import payment_subject
 from ledger.readable_texts import text_versions, texts_in
+from ledger.service import Ledger
 from ledger.store import Record, decode_event
 from projections.models.payments.queries import DocumentedPayment
 
@@ -20,17 +22,25 @@ async def payment_records(
 
     They are the payment, its grants, its refunds, and its disputes as they were reported. Raises CannotMake.
     """
-    log, now = reads.ledger.log, await reads.ledger.current.of(account_id)
-    profile = await profile_at(log, account_id, payment.version, now.account.profile if now else None)
-    bought = {payment.version, *payment.grants}
-    async with log.reader() as reader:
-        found = await reader.records_about(account_id, bought | text_versions(profile), payment_subject(payment_id))
-    events = {record.version: decode_event(record.topic, record.state) for record, _ in found}
+    profile = await _profile_when_paid(reads.ledger, account_id, payment.version)
+    bought, subject = {payment.version, *payment.grants}, payment_subject(payment_id)
+    async with reads.ledger.log.reader() as reader:
+        found = await reader.records_about(account_id, bought | text_versions(profile), subject)
+        events = {record.version: decode_event(record.topic, record.state) for record, _ in found}
+        holder = party_of(account_id, *await texts_in(reader, account_id, profile, events))
     if not bought <= events.keys():
         raise CannotMake("some events of the payment do not exist")
     theirs = bought | _later(events, payment.provider)
-    holder = party_of(account_id, *await texts_in(log, account_id, profile, events))
     return [one for one in found if one[0].version in theirs], holder
+
+
+async def _profile_when_paid(ledger: Ledger, account_id: str, version: int) -> Profile:
+    """The profile after the event of a payment. Most often memory has it, and the log is not asked."""
+    remembered = ledger.current.remembered(account_id)
+    if remembered is None or remembered.version < version:
+        now = await ledger.current.of(account_id)
+        remembered = now.account if now else None
+    return await profile_at(ledger.log, account_id, version, remembered.profile if remembered else None)
 
 
 def _later(events: Mapping[int, Event], provider: str) -> set[int]:
