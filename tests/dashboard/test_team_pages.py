@@ -139,16 +139,17 @@ def test_a_person_goes_from_account_to_account(company: Company, team: str) -> N
     assert "admin" in listed
     assert "Another" not in listed
     before, old = token_in(client.get(f"{ROOT}/my/accounts")), client.cookies["credit_ledger_session"]
-    assert client.get(path_of(team)).status_code == 404, "the session is in another account"
+    assert client.get(path_of(team)).url.path == f"{ROOT}/my/accounts", "the session is in another account"
     opened = done(client, f"{ROOT}/my/accounts", account_id=team)
     assert opened.url.path == path_of(team)
     assert client.cookies["credit_ledger_session"] != old
-    assert client.get(path_of(own)).status_code == 404
+    assert client.get(path_of(own)).url.path == f"{ROOT}/my/accounts"
     stale = client.post(path_of(team, "team"), data={"csrf": before, "act": "leave"})
     assert stale.status_code == 403
     again = guest(company.service)
     again.cookies.set("credit_ledger_session", old, domain="127.0.0.1", path=ROOT)
-    assert again.get(path_of(own)).url.path == f"{ROOT}/sign-in"
+    landed = again.get(path_of(own, "usage")).url
+    assert (landed.path, landed.params["to"]) == (f"{ROOT}/sign-in", f"usage.{own}")
     for other in (company.ids["ada"], "team_00000000000000000000", "nobody", ""):
         assert done(client, f"{ROOT}/my/accounts", account_id=other).status_code == 404, other
     assert done(client, f"{ROOT}/my/accounts", account_id=own).url.path == path_of(own)

@@ -6,9 +6,10 @@ from people.sign_in.ways_back import HOME, WayBack
 
 SECRET = "aZ09_-" * 7
 TEAM, USER = f"team_{'0a' * 10}", f"usr_{'9f' * 10}"
-PAGES = [WayBack(account=TEAM, page="team"), WayBack(account=USER, page="keys")]
+PAGES = [WayBack(account=TEAM, page=page) for page in ("overview", "usage", "team", "billing", "audit")]
+PAGES += [WayBack(account=USER, page="keys")]
 EVIL = ["", "https://evil.example", "//evil.example", "/\\evil", "a/b", "a b", "a\n", "x" * 201, "ä", "..", "%2F"]
-EVIL += [f"{TEAM}.team", f"team.{TEAM}/..", f"team.{TEAM}0", f"billing.{TEAM}", "team./", f"team.{TEAM}\n"]
+EVIL += [f"{TEAM}.team", f"team.{TEAM}/..", f"team.{TEAM}0", f"events.{TEAM}", f".{TEAM}", "team./", f"team.{TEAM}\n"]
 
 
 @pytest.mark.parametrize("back", [HOME, WayBack(SECRET), WayBack(settings=True), *PAGES])
@@ -24,12 +25,15 @@ def test_what_is_no_way_back_leads_home() -> None:
     assert (HOME.query, HOME.word) == ("", "")
 
 
-def test_only_the_pages_to_which_mails_lead_are_ways_back() -> None:
-    """Behind any prefix of a proxy, and as the page itself."""
-    for back in PAGES:
-        for before in ("/dashboard", "/a/prefix/dashboard", ""):
-            assert WayBack.of_path(f"{before}/accounts/{back.account}/{back.page}") == back
-    for other in ("", "/", "/limits", "/team/limits", "/team/", "/keys.csv", "/team\n"):
+def test_only_pages_that_people_open_are_ways_back() -> None:
+    """Behind any prefix of a proxy, and as the page itself; those below the page of a team lead to that one."""
+    for before in ("/dashboard", "/a/prefix/dashboard", ""):
+        for back in PAGES:
+            assert WayBack.of_path("/".join((f"{before}/accounts/{back.account}", *back.below))) == back
+        for below in ("usage", "limits"):
+            assert WayBack.of_path(f"{before}/accounts/{TEAM}/team/{below}") == WayBack(account=TEAM, page="team")
+        assert WayBack.of_path(f"{before}/settings") == WayBack(settings=True)
+    for other in ("/", "/events", "/settings", "/usage/limits", "/team/", "/keys.csv", "/team\n", "/team/usage/"):
         assert WayBack.of_path(f"/dashboard/accounts/{TEAM}{other}") == HOME, other
     for account in ("ada", f"{TEAM}x", "team_", "..", f"x/{TEAM}"):
         assert WayBack.of_path(f"/dashboard/accounts/{account}/team") == HOME, account

@@ -285,7 +285,7 @@ async def static(request: Request) -> Response:
 async def _not_signed_in(request: Request, error: Exception) -> Response:
     """Explain that the session is over, and link back to the product. Without a session, ask for a sign-in.
 
-    Whoever followed a link of a mail to a page of an account goes on there when they have signed in.
+    Whoever opened a page of their account, or their settings, goes on there when they have signed in.
     The script of an open page that asks for its event stream gets the status alone: a page is no stream.
     """
     assert isinstance(error, NotSignedIn)

@@ -40,7 +40,7 @@ class NotSignedIn(Exception):
 
 
 class InAnotherAccount(Exception):
-    """A person followed the link of a mail to a page of another account of theirs, to which `back` leads."""
+    """A person opened a page of another account of theirs, to which `back` leads."""
 
     def __init__(self, back: WayBack) -> None:
         super().__init__("the page is of another account")
@@ -220,7 +220,7 @@ async def admit(request: Request, access: Access) -> None:
 
 
 async def _check_other_account(request: Request, user: CurrentUser) -> None:
-    """Raise InAnotherAccount where a mail leads to the page of an account in which a person has a role."""
+    """Raise InAnotherAccount for a page of an account in which a person has a role, and this session is not."""
     back = WayBack.of_path(request.url.path) if request.method == "GET" else HOME
     teams: PeopleInTeams | None = request.app.state.teams
     if not back.account or teams is None or user.user_id is None:

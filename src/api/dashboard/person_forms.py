@@ -102,7 +102,7 @@ def first_page(root: str, back: WayBack, home: str) -> str:
     if back.invitation:
         return f"{root}/invitation/{back.invitation}"
     if back.account:
-        return account_path(root, back.account, back.page)
+        return account_path(root, back.account, *back.below)
     return f"{root}/settings" if back.settings else home
 
 

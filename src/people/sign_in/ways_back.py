@@ -1,5 +1,5 @@
 """Where somebody goes on who signs in: with the invitation from whose page they came, in their settings, at the page of
-an account to which a mail led them, or at home.
+an account that they had opened or to which a mail led them, or at home.
 
 A way back is a word of ours, with the secret of an invitation or the id of an account, never an address: nobody can be
 sent elsewhere by it.
@@ -14,12 +14,14 @@ from ledger.store import EventLog
 
 SQL = queries("people", "sql/users.sql")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_PAGE = r"(?P<page>team|keys)"
-"""The pages of accounts to which mails lead."""
+OVERVIEW, SETTINGS = "overview", "settings"
+_PAGES = "usage|limits|team|billing|plans|keys|audit"
+"""The pages of accounts to which somebody may come back, besides the overview."""
 _ACCOUNT = r"(?P<account>(usr|team)_[0-9a-f]{20})"
-_WORD = re.compile(rf"{_PAGE}\.{_ACCOUNT}")
-_PATH = re.compile(rf"(.*/)?accounts/{_ACCOUNT}/{_PAGE}")
-SETTINGS = "settings"
+_WORD = re.compile(rf"(?P<page>{OVERVIEW}|{_PAGES})\.{_ACCOUNT}")
+_PATH = re.compile(rf"(.*/)?accounts/{_ACCOUNT}(/(?P<page>{_PAGES})|/(?P<team>team)/(usage|limits))?")
+"""A page below that of a team leads back to that one."""
+_SETTINGS = re.compile(r"(?!.*/accounts/).*/settings")
 
 
 class WayBack(NamedTuple):
@@ -29,8 +31,13 @@ class WayBack(NamedTuple):
     """The secret of an invitation into a team."""
     settings: bool = False
     account: str = ""
-    """The account of a page to which a mail led."""
+    """The account of a page that somebody opened."""
     page: str = ""
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """The page as the end of its path, below the account."""
+        return () if self.page == OVERVIEW else (self.page,)
 
     @classmethod
     def of(cls, invitation: str, to: str) -> "WayBack":
@@ -42,9 +49,11 @@ class WayBack(NamedTuple):
 
     @classmethod
     def of_path(cls, path: str) -> "WayBack":
-        """The one to a page that somebody asked for; home for any but those to which mails lead."""
+        """The one to a page that somebody asked for; home for any other path."""
         asked = _PATH.fullmatch(path)
-        return cls(account=asked["account"], page=asked["page"]) if asked else cls()
+        if asked is None:
+            return cls(settings=_SETTINGS.fullmatch(path) is not None)
+        return cls(account=asked["account"], page=asked["page"] or asked["team"] or OVERVIEW)
 
     @property
     def query(self) -> str:
