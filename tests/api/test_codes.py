@@ -638,22 +638,32 @@ def break_appends(connection: psycopg.Connection[Any], what: str) -> None:
     )
 
 
+def told_operators(port: int, place: str) -> httpx.Response:
+    """What the operators' port says, within the time that Prometheus has for it."""
+    return httpx.get(f"http://127.0.0.1:{port}/{place}", timeout=10, trust_env=False, verify=PLAIN)
+
+
 def lost_database(_: str, folder: Path) -> httpx.Response:
     """Its server crashes under the service, stays away, and comes back."""
     with embedded_postgres(folder) as conninfo:
         migrate(conninfo, COMPONENTS)
         own = server_in(folder, packaged_programs())
-        with running_service(conninfo, folder) as service:
+        ops = free_port()
+        with running_service(conninfo, folder, settings={"CREDIT_LEDGER_OPS_PORT": str(ops)}) as service:
             under_contract(service)
             account = service.open_account(permanent=100)
             done = [Ask("deduct", account, {"amount": 1}).post(service, f"before-{n}") for n in range(5)]
             status, said = run(own, "pg_ctl", "stop", "-s", "-w", "-m", "immediate", "-D", str(own.data))
             assert status == 0, said
             asked = everything_asked(service, account)
-            with ThreadPoolExecutor(len(asked)) as threads:  # each is kept for a while, in case it comes back soon
+            with ThreadPoolExecutor(len(asked) + 2) as threads:  # each is kept for a while, in case it comes back soon
+                told = [threads.submit(told_operators, ops, place) for place in ("readyz", "metrics")]
                 answers = [waiting.result() for waiting in [threads.submit(ask) for ask in asked]]
             for answer in answers:
                 refused(answer, 503, "unavailable")
+            ready, figures = (waiting.result() for waiting in told)
+            assert (ready.status_code, ready.json()["checks"]["database"]) == (503, False)
+            assert "credit_ledger_commands_total" in figures.text
             assert service.get("/readyz").status_code == 503
             assert service.get("/healthz").status_code == 200
             embedded._start(own)

@@ -3,17 +3,21 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import psycopg
 import pytest
 
 from api.runtime.doctor.machine import machine_findings
+from api.runtime.doctor.service import service_finding
 from api.runtime.settings import load_settings
 from people.api_keys import create_key
 from tests.commands import command
 from tests.dashboard.proxies import Certificate
 from tests.postgres import TestServers, owner, tampering
+from tests.service import free_port
 
 NOWHERE = "postgresql://nobody:s3cret@127.0.0.1:9/nothing"
 
@@ -36,12 +40,12 @@ def ledger(servers: TestServers) -> Iterator[str]:
 def test_a_sound_ledger_has_one_line_for_each_thing(ledger: str, tmp_path: Path) -> None:
     """The servers of tests are not durable, and that is found."""
     create_key(ledger, "the product", ["ledger:write"])
-    settings = {"CREDIT_LEDGER_DATA_DIR": str(tmp_path)}
+    settings = {"CREDIT_LEDGER_DATA_DIR": str(tmp_path), "CREDIT_LEDGER_PORT": str(free_port())}
     done = command(ledger, "doctor", settings=settings)
     lines = [re.split(r"\s+", line, maxsplit=2) for line in done.out.splitlines()]
     assert {check: state for state, check, _ in lines if state != "ok"} == {"durability": "problem"}
     assert [check for _, check, _ in lines] == [
-        *("settings", "address", "files", "data", "checkpoints", "disk"),
+        *("settings", "address", "files", "data", "checkpoints", "disk", "service"),
         *("database", "durability", "connections", "clock", "migrations", "rights", "proof", "projections", "keys"),
     ]
     assert (done.status, done.err) == (1, "")
@@ -85,6 +89,39 @@ def test_what_is_wrong_in_the_database_has_a_line_with_the_way_out(ledger: str, 
     done = command(ledger, "doctor", settings={"CREDIT_LEDGER_DATA_DIR": str(tmp_path)})
     assert "projections  history stopped at event 7 (why): mend the cause, then restart the service or run" in done.out
     assert "projections  usage is not built: the next start builds it" in done.out
+
+
+class Says(BaseHTTPRequestHandler):
+    """Answers everything with the same text."""
+
+    text = b""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(self.text)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "found"),
+    [
+        (b'{"checks": {"database": true, "committer": false}}', "problem", "it runs and is not ready (committer)"),
+        (b'{"checks": {"database": true}, "status": "draining"}', "ok", "it is about to stop"),
+        (b'{"checks": {"database": true}, "status": "ok"}', "ok", "it runs and is ready"),
+        (b"<html>", "warning", "another program answers on 127.0.0.1, port "),
+    ],
+)
+def test_a_running_service_is_asked_what_it_says_of_itself(text: bytes, state: str, found: str) -> None:
+    """Such as that it can commit nothing, because the disk of its database is full: nobody else can see that."""
+    with HTTPServer(("127.0.0.1", 0), type("Answers", (Says,), {"text": text})) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        asked = service_finding(load_settings(port=server.server_port))
+    assert (asked.check, asked.state) == ("service", state)
+    assert asked.found.startswith(found)
 
 
 def test_drift_and_missing_migrations_are_found(ledger: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from api.runtime.doctor.database import migration_finding, rights_finding, serve
 from api.runtime.doctor.finding import Finding
 from api.runtime.doctor.ledger import ledger_findings
 from api.runtime.doctor.machine import machine_findings
+from api.runtime.doctor.service import service_finding
 from api.runtime.operator_error import OperatorError
 from api.runtime.settings import Settings, variable
 
@@ -27,6 +28,7 @@ _ADVICE = {
 def examine(settings: Settings) -> Iterator[Finding]:
     """Look at everything, and say what was found as it is found."""
     yield from machine_findings(settings, os.environ)
+    yield service_finding(settings)
     if settings.database_url is None and not (settings.data_dir / "postgres").is_dir():
         yield Finding("database", "ok", f"there is none yet in {settings.data_dir}: the first start makes it")
         return

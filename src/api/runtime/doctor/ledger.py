@@ -15,7 +15,7 @@ from projections.models.projection import Projection
 
 _SOON = timedelta(days=14)
 _LATE = timedelta(minutes=1)
-_IS_IT_RUNNING = "start the service, or look into its log"
+_IS_IT_RUNNING = "start the service; if it runs, look into its log and restart it"
 
 
 async def ledger_findings(settings: Settings, conninfo: str) -> list[Finding]:
@@ -49,7 +49,11 @@ def _checkpoints(status: CheckpointStatus) -> Finding:
 async def _projections(connection: Connection) -> list[Finding]:
     states = await build_states(connection, [live(one) for one in PROJECTIONS])
     end = await Reader(connection).last_position()
-    wrong = [found for one in PROJECTIONS if (found := _projection(one, states.get(one.schema), end))]
+    wrong = [found for one in PROJECTIONS if (found := _projection(one, states.get(one.schema)))]
+    late = {one.name: lacks for one in PROJECTIONS if (lacks := _lacking(one, states.get(one.schema), end))}
+    if late:
+        lacking = f"{listed(list(late))} {'lacks' if len(late) == 1 else 'lack'} {max(late.values()):,} events"
+        wrong.append(Finding("projections", "warning", lacking, _IS_IT_RUNNING))
     drifted = sorted({name for _, name in (await drift(connection)).wrong})
     if drifted:
         advice = f"run `credit-ledger rebuild {' '.join(drifted)}`"
@@ -57,7 +61,15 @@ async def _projections(connection: Connection) -> list[Finding]:
     return wrong or [Finding("projections", "ok", f"all {len(PROJECTIONS)} have the events up to {end:,}")]
 
 
-def _projection(one: Projection, at: BuildState | None, end: int) -> Finding | None:
+def _lacking(one: Projection, at: BuildState | None, end: int) -> int:
+    """The events that a projection lacks although nothing keeps it from them."""
+    if at is None or at.stopped_at is not None or at.version != one.version:
+        return 0
+    late = at.as_of is None or datetime.now(UTC) - at.as_of > _LATE
+    return end - at.position if late else 0
+
+
+def _projection(one: Projection, at: BuildState | None) -> Finding | None:
     """What is wrong with a projection; None if nothing is."""
     if at is None:
         return Finding("projections", "warning", f"{one.name} is not built", "the next start builds it")
@@ -68,8 +80,6 @@ def _projection(one: Projection, at: BuildState | None, end: int) -> Finding | N
     if at.version != one.version:
         found = f"{one.name} has version {at.version}, this program has {one.version}"
         return Finding("projections", "warning", found, "the next start builds it anew")
-    if at.position < end and (at.as_of is None or datetime.now(UTC) - at.as_of > _LATE):
-        return Finding("projections", "warning", f"{one.name} lacks {end - at.position:,} events", _IS_IT_RUNNING)
     return None
 
 

@@ -40,7 +40,7 @@ def announced(address: ListenAddress, start: str, lines: Sequence[str], always: 
 
 def _answers(address: ListenAddress, start: str) -> bool:
     """Whether a worker of this start answers: an older service of the same ledger may listen there too."""
-    connection = _connection(address)
+    connection = connection_to(address)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().headers[STARTED_BY] == start
@@ -50,10 +50,10 @@ def _answers(address: ListenAddress, start: str) -> bool:
         connection.close()
 
 
-def _connection(address: ListenAddress) -> http.client.HTTPConnection:
+def connection_to(address: ListenAddress, timeout: float = _TIMEOUT) -> http.client.HTTPConnection:
     """A connection to the service. Its certificate has another name than this address, and nothing secret is sent."""
     if not address.tls:
-        return http.client.HTTPConnection(address.reachable_ip, address.port, timeout=_TIMEOUT)
+        return http.client.HTTPConnection(address.reachable_ip, address.port, timeout=timeout)
     anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection(address.reachable_ip, address.port, timeout=_TIMEOUT, context=anyone)
+    return http.client.HTTPSConnection(address.reachable_ip, address.port, timeout=timeout, context=anyone)

@@ -15,8 +15,11 @@ from api.http.health import metrics_text as metrics_of
 
 MAX_HEAD = 8 * 1024
 """The largest head of a request, in bytes."""
-_SECONDS = 5.0
-"""Seconds in which a request must arrive, and its answer be taken."""
+_ARRIVES = 5.0
+"""Seconds in which a request must arrive."""
+_ANSWERED = 20.0
+"""Seconds in which it is answered, and its answer taken. While the database is away, /readyz and /metrics wait as long
+for a connection as everybody else does: nobody needs their answer more than then."""
 _MAX_CONNECTIONS = 100
 """Further connections are closed at once."""
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -54,8 +57,10 @@ class OpsServer:
         try:
             if self._open <= _MAX_CONNECTIONS:
                 with suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-                    async with asyncio.timeout(_SECONDS):
-                        await self._answer(await reader.readuntil(b"\r\n\r\n"), writer)
+                    async with asyncio.timeout(_ARRIVES):
+                        head = await reader.readuntil(b"\r\n\r\n")
+                    async with asyncio.timeout(_ANSWERED):
+                        await self._answer(head, writer)
         finally:
             self._open -= 1
             writer.close()

@@ -11,6 +11,10 @@ from api.runtime.serving_settings import LogFormat
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """What ends a line, or moves the cursor of a terminal."""
+_AGAIN = 60.0
+"""Seconds after which the same text is logged again."""
+_KNOWN = 1_000
+"""Texts that are remembered."""
 _TOLD = ("request_id", "trace_id", "span_id")
 """What a record may have beside its message."""
 
@@ -48,9 +52,37 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
+class OnceAMinute(logging.Filter):
+    """Leaves out what was said in the last minute: a service that waits for its database says so all the time.
+
+    The next line of the same text has how many were left out. Errors are never left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is logged."""
+        if record.levelno >= logging.ERROR or record.exc_info:
+            return True
+        text = record.getMessage()
+        at, left_out = self._said.get((record.name, text), (float("-inf"), 0))
+        if record.created - at < _AGAIN:
+            self._said[record.name, text] = at, left_out + 1
+            return False
+        if len(self._said) >= _KNOWN:
+            self._said.clear()
+        self._said[record.name, text] = record.created, 0
+        if left_out:
+            record.msg, record.args = f"{text} ({left_out} more times since then)", None
+        return True
+
+
 def start_logging(level: str, form: LogFormat) -> None:
     """Let this process log on stderr what is at least as severe as a level, unless it logs already."""
     handler = logging.StreamHandler()
+    handler.addFilter(OnceAMinute())
     handler.setFormatter(JsonLines() if form == "json" else TextLines(LOG_FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler])
 

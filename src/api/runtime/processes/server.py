@@ -38,6 +38,7 @@ from api.runtime.processes.secret_environment import remove
 from api.runtime.processes.worker_group import grouping_workers
 from api.runtime.settings import FILE, Settings, variable
 from api.runtime.telemetry.telemetry import why_not
+from ledger.postgres.migrations import known_migrations
 from ledger.postgres.privileges import privileges
 from people.api_keys import create_first_key
 from projections.engine.builds import prepare
@@ -72,8 +73,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
     check_ops_address(settings)
     check_certificate(settings)
     with migrated(settings) as found, sharing_metrics(settings), sharing_rates(settings), grouping_workers(settings):
-        for name in found.applied:
-            _log.info("migrated: %s", name)
+        _say_migrated(found.applied)
         prepare(found.service)
         put_catalog(settings, found.service)
         check_against_checkpoints(settings, found.service)
@@ -102,6 +102,15 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
             announced(address, start, [here, *links], key),
         ):
             _serve_http(settings, address)
+
+
+def _say_migrated(applied: Sequence[str]) -> None:
+    """Log each migration, and those of a new database as one: nobody has to know their names."""
+    if len(applied) == len(known_migrations(COMPONENTS)):
+        _log.info("made the tables of a new ledger (%d migrations)", len(applied))
+        return
+    for name in applied:
+        _log.info("migrated: %s", name)
 
 
 @contextmanager
