@@ -75,4 +75,5 @@ def _common(status: int) -> dict[type[BaseException], Failure]:
 
 
 def _message(error: psycopg.Error) -> str:
-    return str(error).strip()
+    """One line: libpq breaks its sentences."""
+    return " ".join(str(error).split())

@@ -321,7 +321,9 @@ def _secrets_in_files(variables: Mapping[str, str], found: Mapping[str, Given]) 
         path = Path(variables[other])
         try:
             read[name] = Given(read_word(path, _LARGEST_SECRET), found[name].place, str(path))
-        except (OSError, BadNote) as error:
+        except OSError as error:
+            raise WrongSetting(f"{found[name].place}: {path} cannot be read: {error.strerror}") from None
+        except BadNote as error:
             raise WrongSetting(f"{found[name].place}: {error}") from None
     return read
 

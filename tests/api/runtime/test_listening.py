@@ -292,7 +292,7 @@ def test_nothing_is_announced_before_it_listens(database: str, tmp_path: Path, p
         text=True,
     ) as process:
         assert process.stdout is not None
-        here = f"Credit ledger: http://[::1]:{port}  (API description: /docs)\n"
+        here = f"Credit ledger: http://[::1]:{port}  (API: /docs, pages: /dashboard)\n"
         before = list(iter(process.stdout.readline, here))
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as client:
             assert client.connect_ex(("::1", port)) == 0

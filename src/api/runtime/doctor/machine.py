@@ -108,6 +108,10 @@ def _folder(check: str, folder: Path) -> Finding:
     place = _existing(folder)
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         return Finding(check, "problem", f"this user may not write into {place}", "run this as the user of the service")
+    owner = place.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        advice = "run commands that write files as that user: it cannot read those of root"
+        return Finding(check, "warning", f"{place} belongs to user {owner}, and this is root", advice)
     made = "" if place == folder else ", which the first start makes"
     return Finding(check, "ok", f"{folder}{made}")
 

@@ -86,7 +86,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         if links_need_public_url(settings):
             _log.warning("%s is not set, so the service makes no portal links", variable("public_url"))
         key = _key_lines(create_first_key(found.service)) if settings.admin_key is None else []
-        here = f"Credit ledger: {address.url}  (API description: /docs)"
+        here = f"Credit ledger: {address.url}  (API: /docs, pages: /dashboard)"
         _log.info("%s", who_signs_in(settings))
         remove(*(variable(name) + end for name in ("database_url", "owner_url") for end in ("", FILE)))
         os.environ[variable("database_url")] = as_url(found.service)  # worker processes find it there
