@@ -24,18 +24,24 @@ TOGETHER = [
 ]
 """Folders and files of which one process runs all tests: what these share takes long to make."""
 LONGEST = [
-    *("tests/survival/test_survival.py", "tests/api/queries/", "tests/api/test_openapi.py", "tests/api/imports/"),
-    *("tests/simulation/test_committer.py", "tests/dashboard/test_browser_usage.py"),
-    *("tests/projections/checks/test_check.py", "tests/api/streaming/test_streams.py"),
-    *("tests/dashboard/test_browser_operator.py", "tests/api/runtime/test_roles.py", "tests/api/test_codes.py"),
-    *("tests/projections/checks/test_check_damage.py", "tests/test_docs.py", "tests/demo/"),
-    *("tests/api/commands/test_bad_input.py", "tests/attack/test_attack.py", "tests/dashboard/test_browser_catalog.py"),
-    *("tests/dashboard/test_browser_overview.py", "tests/api/runtime/test_embedded.py"),
-    *("tests/api/runtime/test_killed_processes.py", "tests/api/runtime/test_embedded_restart.py"),
-    *("tests/projections/checks/test_check_command.py", "tests/projections/engine/test_projectors.py"),
-    *("tests/migrations/test_commands.py", "tests/api/runtime/test_listening.py", "tests/domain/test_laws.py"),
+    *("tests/api/test_openapi.py", "tests/api/queries/", "tests/api/imports/", "tests/survival/test_survival.py"),
+    *("tests/attack/test_attack.py", "tests/clients/test_generators.py", "tests/clients/test_typescript.py"),
+    *("tests/api/test_prices_page.py", "tests/api/test_codes.py", "tests/api/streaming/test_streams.py"),
+    *("tests/api/cli/test_move_command.py", "tests/dashboard/test_browser_usage.py"),
+    *("tests/projections/checks/test_check.py", "tests/simulation/test_committer.py"),
+    *("tests/api/runtime/test_roles.py", "tests/dashboard/test_browser_operator.py"),
+    *("tests/dashboard/test_browser_people.py", "tests/projections/checks/test_check_damage.py", "tests/demo/"),
+    *("tests/dashboard/test_behind_a_proxy.py", "tests/website/test_site.py"),
+    *("tests/dashboard/test_control_characters.py", "tests/api/test_people.py"),
+    *("tests/dashboard/test_browser_journey.py", "tests/api/runtime/test_embedded_restart.py"),
+    *("tests/projections/checks/test_check_command.py", "tests/api/runtime/test_going_down.py"),
+    *("tests/dashboard/test_browser_prices.py", "tests/projections/engine/test_projectors.py"),
+    *("tests/domain/test_laws.py", "tests/migrations/test_commands.py", "tests/dashboard/test_browser_subscription.py"),
+    *("tests/test_docs.py", "tests/api/requests/test_strangers.py", "tests/api/commands/test_long_batches.py"),
+    *("tests/dashboard/test_at_provider.py", "tests/dashboard/test_browser_teams.py", "tests/api/test_enumeration.py"),
+    *("tests/dashboard/test_browser_catalog.py", "tests/proof/test_tree.py", "tests/api/runtime/test_revocations.py"),
 ]
-"""The files and folders whose tests take most processor time, the longest first."""
+"""The files and folders whose tests take longest: three quarters of a minute and more where others work too."""
 
 # How long an example takes is the machine's affair, and no property of what is tested.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
