@@ -289,7 +289,7 @@ def test_durations_failures_and_the_time_of_use_are_shown(visit: Visit, service:
     expect(totals).to_contain_text(re.compile(r"Median duration\s*1\.2 s\s*95 % within 1\.2 s"))
     table = page.get_by_role("region", name="Durations and failures by model")
     expect(table.locator("tbody tr")).to_have_text(re.compile(r"gpt-5\s*9\s*1\s*1\.2 s\s*1\.2 s"))
-    expect(page.locator("table.rows tbody tr").nth(1)).to_contain_text("3 units · 1 min 5 s · failed")
+    expect(page.locator("table.rows tbody tr").nth(1)).to_contain_text("image 3 units · 1 min 5 s · failed")
     expect(page.locator("table.rows tbody tr").first).to_contain_text("used on")
     page.get_by_label("Count by", exact=True).select_option("time of use")
     page.get_by_role("button", name="Show").click()
