@@ -52,7 +52,7 @@ class UsePeriods(TypedDict):
     this_month: Use
 
 
-class Average(TypedDict):
+class AverageCost(TypedDict):
     """Credits of a deduction on average, this month; `average` is rounded to two places."""
 
     credits: int
@@ -76,6 +76,6 @@ class SummaryAnswer(AsOf):
     balance: SummaryBalance
     last_deduction: Entry | None
     usage: UsePeriods
-    average_cost_per_task: Average
+    average_cost_per_task: AverageCost
     last_seven_days: list[DayOfUse]
     last_entries: list[Entry]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
 
-from api.contract.answers.summary import Average, Coming, Expiring, SummaryAnswer, SummaryBalance, Use
+from api.contract.answers.summary import AverageCost, Coming, Expiring, SummaryAnswer, SummaryBalance, Use
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.queries.query import PROBLEMS, AccountId, Visible, Zone, as_of
 from api.http.queries.reads import Reads, reads_of
@@ -145,7 +145,7 @@ def _use(total: Total) -> Use:
     return {"deducted": total.deducted, "reversed": total.reversed, "deductions": total.deductions}
 
 
-def _average(total: Total) -> Average:
+def _average(total: Total) -> AverageCost:
     """The average cost of a task this month: the exact parts, and the average as a text with two decimal places."""
     hundredths = (200 * total.deducted + total.deductions) // (2 * total.deductions) if total.deductions else None
     average = None if hundredths is None else f"{hundredths // 100}.{hundredths % 100:02}"
