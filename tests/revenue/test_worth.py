@@ -78,7 +78,7 @@ def deferred_of(worth: Worth, log: list[Told]) -> dict[str, Fraction]:
     return owed
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=times(30, 60))
 @given(log=logs())
 def test_revenue_and_what_is_owed_are_the_payments_less_refunds(log: list[Told]) -> None:
     """Nothing is lost: of the money that came and did not go back, each part is earned or still owed. What is owed is
@@ -192,7 +192,7 @@ def test_credits_that_are_sent_take_their_worth_with_them() -> None:
     assert deferred_of(worth, log) == {"JPY": Fraction(2_000, 3)}
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=times(10, 20))
 @given(log=logs())
 def test_beancount_agrees(log: list[Told]) -> None:
     """It finds no error, and comes to the money of the payments; a changed amount is found."""
@@ -209,7 +209,7 @@ def test_beancount_agrees(log: list[Told]) -> None:
         assert read_by_tool(changed, Beancount).problems
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=times(100, 200))
 @given(
     st.lists(
         st.builds(

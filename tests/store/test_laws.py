@@ -14,19 +14,20 @@ from ledger.store.records.codec import decode, decode_snapshot, encode, encode_s
 from tests.conftest import Clock
 from tests.domain.journal import Journal
 from tests.domain.strategies import journals
+from tests.long_form import times
 from tests.postgres import TestServer
 from tests.store.asking import submission
 from tests.store.samples import METADATA
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=times(30, 60))
 @given(journal=journals())
 def test_bytes_lose_nothing(journal: Journal) -> None:
     for event in journal.events:
         assert decode(*encode(event, METADATA)) == (event, METADATA)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=times(30, 60))
 @given(journal=journals(), data=st.data())
 def test_a_snapshot_at_any_point_changes_nothing(journal: Journal, data: st.DataObject) -> None:
     cut = data.draw(st.integers(1, len(journal.events)))
@@ -40,7 +41,9 @@ def test_a_snapshot_at_any_point_changes_nothing(journal: Journal, data: st.Data
 
 
 @settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None,
+    max_examples=times(15, 40),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(journal=journals())
 def test_the_ledger_answers_like_the_journal(server: TestServer, journal: Journal) -> None:

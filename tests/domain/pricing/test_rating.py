@@ -27,7 +27,7 @@ def book_of(*wanted: Rate) -> PriceBook:
     return PriceBook.of(7, DIGEST, wanted)
 
 
-@settings(max_examples=times(400, 20_000))
+@settings(max_examples=times(200, 20_000))
 @given(st.lists(rates(), max_size=8), usages(), st.randoms())
 def test_a_price_is_that_of_the_model_in_any_order_of_rates(wanted: list[Rate], usage: dict[str, int], chance) -> None:  # type: ignore[no-untyped-def]
     kept: list[Rate] = []
