@@ -1,6 +1,6 @@
 // What a service does with the client in TypeScript: run by test_typescript.py, with the address of a service.
 import { strict as assert } from "node:assert";
-import { Conflict, InsufficientCredits, Ledger, NotFound } from "./dist/index.js";
+import { Conflict, InsufficientCredits, Ledger, NoAnswer, NotFound } from "./dist/index.js";
 
 const [url, key, name] = process.argv.slice(2);
 const keys = [];
@@ -26,6 +26,15 @@ keys.length = 0;
 lost = 2;
 const deducted = await account.deduct({ amount: 20 });
 assert.deepEqual([deducted.balance.total, keys.length, new Set(keys).size], [480, 3, 1]);
+
+const fetching = { fetch: async (address, request) => (await fetch(address, request), Promise.reject(new TypeError("gone"))) };
+const hopeless = new Ledger(url, key, { ...fetching, attempts: 1 }).account(name);
+const unknown = await hopeless.deduct({ amount: 7 }).catch((error) => error);
+assert.ok(unknown instanceof NoAnswer && unknown.key !== null);
+await account.deduct({ amount: 7 }, unknown.key);
+await account.grant({ kind: "permanent", amount: 7, transaction_id: "back" });
+assert.equal((await account.balance()).total, 480);
+assert.throws(() => new Ledger("127.0.0.1:8000", key), TypeError);
 
 const hold = await account.hold({ amount: 200 });
 await hold.capture({ amount: 50, final: false });
@@ -56,4 +65,9 @@ for await (const event of account.events(deducted.position)) {
   assert.equal(event.type, "CreditsHeld");
   break;
 }
+let connections = 0;
+const stop = new AbortController();
+const counting = (address, request) => (++connections === 2 && stop.abort(), fetch(address, request));
+const silent = new Ledger(url, key, { idle: 50, fetch: counting }).account(name).events(undefined, stop.signal);
+await assert.rejects(silent.next(), { name: "AbortError" }); // nothing came, so it has connected again
 console.log("done");

@@ -92,7 +92,7 @@ def migration_finding(conninfo: str) -> Finding:
     if pending is None:
         return Finding("migrations", "warning", "there is no ledger in the database", "the first start makes it")
     if pending:
-        return Finding("migrations", "warning", f"{listed([str(one) for one in pending])} are missing", advice)
+        return Finding("migrations", "warning", f"the database lacks {listed([str(one) for one in pending])}", advice)
     return Finding("migrations", "ok", f"all {len(known)} are applied")
 
 
