@@ -46,7 +46,7 @@ let position = 0;
 for (const amount of [1, 2, 3, 4]) position = (await account.grant({ kind: "permanent", amount })).position ?? 0;
 const amounts = [];
 for await (const grant of account.grants({ limit: 2, min_position: position })) amounts.push(grant.amount);
-assert.deepEqual(amounts, [4, 3, 2, 1, 500]);
+assert.deepEqual(amounts, [4, 3, 2, 1, 7, 500]);
 
 const { results } = await ledger.batch({
   commands: [
@@ -62,7 +62,7 @@ const resolved = await account.readHold(hold.placed.hold_id, ["captures"]);
 assert.deepEqual(resolved.captures.map((one) => one.deducted), [50]);
 
 for await (const event of account.events(deducted.position)) {
-  assert.equal(event.type, "CreditsHeld");
+  assert.equal(event.type, "CreditsDeducted");
   break;
 }
 let connections = 0;
