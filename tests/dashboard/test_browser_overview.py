@@ -4,7 +4,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.api.stage import eventually
 from tests.dashboard.browsing import DESK, PHONE, WALL, Visit, barriers, barriers_in_light_and_dark, fits
@@ -75,6 +75,20 @@ def test_a_deduction_moves_an_open_page_and_is_announced(visit: Visit, service: 
     expect(page.get_by_role("status")).to_have_text(f"{before - 7:,} credits")
     assert page.evaluate("window.stillHere")  # it is the same page, and the focus is where it was
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_what_happens_before_the_stream_begins_is_shown(visit: Visit, service: Service, used: str) -> None:
+    """The page is there, and its stream of events is not yet: a slow line, or one that broke for a moment."""
+    before = service.get(f"/v1/accounts/{used}/balance").json()["total"]
+
+    def spend_first(route: Route) -> None:
+        service.post(f"/v1/accounts/{used}/deductions", {"amount": 5, "task_id": "between"})
+        route.continue_()
+
+    visit.page.route("**/updates", spend_first)
+    page = visit.open_portal_link(used)
+    expect(page.locator(".total .figure")).to_have_text(f"{before - 5:,}")
+    expect(page.locator(".entries li").first).to_contain_text("between")
 
 
 def test_it_moves_by_asking_where_events_cannot_be_had(visit: Visit, service: Service, used: str) -> None:

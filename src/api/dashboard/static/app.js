@@ -88,6 +88,7 @@ function announce(part, other) {
 // Live updates: server-sent events while the page is visible; polling where the stream of events is not available.
 let source = null, timer = 0, pause = POLL, debounce = 0;
 
+// Each stream begins with "start", which has the position of the log: the page may lack what came before it.
 function onEvent(event) {
   position = Math.max(position, JSON.parse(event.data).position);
   clearTimeout(debounce);
@@ -99,7 +100,7 @@ function connect() {
   if (document.hidden) return;
   if (main.dataset.updates && "EventSource" in window) {
     source = new EventSource(main.dataset.updates);
-    for (const name of main.dataset.eventTypes.split(" ")) source.addEventListener(name, onEvent);
+    for (const name of ["start", ...main.dataset.eventTypes.split(" ")]) source.addEventListener(name, onEvent);
     source.onerror = () => { if (source.readyState === EventSource.CLOSED) poll(); };
     source.onopen = () => { pause = POLL; clearTimeout(timer); timer = setTimeout(tick, RELATIVE_TIMES); };
   } else if (main.dataset.updates || main.dataset.poll) {
@@ -119,6 +120,7 @@ async function tick() {
     pause = POLL;
   } catch {
     pause = Math.min(2 * pause, MAX_POLL);
+    position = 0; // the read models may be far behind: show what they have
   }
   if (source?.readyState === 1) timer = setTimeout(tick, RELATIVE_TIMES);
   else if (source) connect(); // the stream was refused before: try it again
@@ -134,8 +136,8 @@ function stop() {
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return stop();
-  refresh().catch(() => {});
   connect();
+  if (!source) refresh().catch(() => {});
 });
 addEventListener("pagehide", stop);
 addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
