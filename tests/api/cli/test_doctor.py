@@ -24,7 +24,8 @@ NOWHERE = "postgresql://nobody:s3cret@127.0.0.1:9/nothing"
 
 def examined(conninfo: str | None, folder: Path, **settings: str) -> tuple[int, dict[str, tuple[str, str, str]]]:
     """The exit status, and what was found by what was looked at: its state, the finding and the advice."""
-    done = command(conninfo, "doctor", "--json", settings={"CREDIT_LEDGER_DATA_DIR": str(folder), **settings})
+    own = {"CREDIT_LEDGER_DATA_DIR": str(folder), "CREDIT_LEDGER_PORT": str(free_port()), **settings}
+    done = command(conninfo, "doctor", "--json", settings=own)
     return done.status, {one["check"]: (one["state"], one["found"], one["advice"] or "") for one in done.report}
 
 
