@@ -354,6 +354,7 @@ def changes_of(pdf: bytes, other: bytes) -> Iterator[tuple[bytes, str]]:
         (proof.replace(b'{"document"', b'{ "document"'), "not spelled as this program spells it"),
         (proof.replace(b"credit-ledger document 2", b"credit-ledger document 3"), "of another format"),
         (proof[:200], "ts proof cannot be read"),
+        (b'{"document":[' + b"[]," * 1_000_000, "larger than one can be"),  # small as long as nobody reads it
     ):
         yield with_proof(pdf, changed), why
 
