@@ -275,7 +275,7 @@ class Model:
                 return
             for hold in self.holds.values():
                 if not hold.ended and hold.expires_at == moment:
-                    self._expire_hold(hold, moment, to)
+                    self._expire_hold(hold, moment)
             for grant in self.grants.values():
                 if grant.free and grant.expires_at == moment:
                     self._next_version()
@@ -289,11 +289,11 @@ class Model:
                     grant.free, grant.coming = grant.coming, 0
                     self._hold_what_started(grant)
 
-    def _expire_hold(self, hold: Hold, moment: datetime, to: datetime) -> None:
+    def _expire_hold(self, hold: Hold, moment: datetime) -> None:
         self._next_version()
         given = self._give_back(hold.parts, moment)
         hold.parts, hold.ended = [], "expired"
-        counts = self.counting.give_back([hold.counted], to)
+        counts = self.counting.give_back([hold.counted], moment)
         self.passed.append(("hold expired", hold.hold_id, moment, given, counts))
 
     # Credits in ---------------------------------------------------------------------------------------------------

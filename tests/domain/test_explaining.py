@@ -20,6 +20,7 @@ from ledger.domain.commands import (
     ExtendHold,
     FreezeAccount,
     GrantCredits,
+    NewLimit,
     OpenAccount,
     PlaceHold,
     RecordPayment,
@@ -27,6 +28,7 @@ from ledger.domain.commands import (
     ReleaseHold,
     ReopenAccount,
     ReverseDeduction,
+    SetLimits,
     UnfreezeAccount,
     VoidGrant,
 )
@@ -42,6 +44,7 @@ from ledger.domain.events import (
 )
 from ledger.domain.limits import named
 from ledger.domain.lots import Draw
+from ledger.domain.periods import TimedPeriod
 from ledger.domain.pricing.price import Price
 from ledger.explain.explaining import explain
 from ledger.explain.explanation import MOST_PASSED_OVER, Explanation
@@ -650,6 +653,22 @@ def test_a_capture_that_breaks_a_rule_of_holds() -> None:
     assert told_of(journal, part).sound
     rest = next_event(journal, CaptureHold(ACCOUNT_ID, "hld_5", 1))
     assert ended in told_of(journal, replace(rest, final=False)).violations
+
+
+def test_an_expiry_counts_in_the_windows_of_its_own_moment() -> None:
+    limits = NewLimit("hour", 100, period=TimedPeriod(3600)), NewLimit("all", 100)
+    journal = opened(SetLimits(ACCOUNT_ID, "plan", limits), PlaceHold(ACCOUNT_ID, 5, timedelta(minutes=1)))
+    for wait, may_be_left_out in ((5 * MINUTE, False), (timedelta(hours=2), True)):
+        journal.now = DAY_ZERO + wait
+        right = next_event(journal, SWEEP)
+        hour, all_ = right.counts
+        assert [(one.limit_id, one.used) for one in named(right.counts)] == [("hour", 0), ("all", 0)]
+        told = told_of(journal, right)
+        assert told.sound
+        assert [(count.before, count.after) for count in told.details.counts] == [(5, 0), (5, 0)]
+        assert told_of(journal, replace(right, counts=(all_,))).sound is may_be_left_out  # ADR 112
+        assert not told_of(journal, replace(right, counts=(hour,))).sound
+        assert not told_of(journal, replace(right, counts=(("hour", None, 1, *hour[3:]), all_))).sound
 
 
 def test_what_no_stream_may_have() -> None:

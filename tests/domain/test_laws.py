@@ -333,9 +333,10 @@ def test_settling_in_two_steps_is_settling_at_once(journal: Journal, one: int, t
     rest, after = apply_due_expiries(between, later)
     together, settled = apply_due_expiries(account, later)
     assert _without_time_of_notice([*some, *rest]) == _without_time_of_notice([*together])
-    assert (after.lots, after.holds, after.balance) == (
+    assert (after.lots, after.holds, after.limits, after.balance) == (
         settled.lots,
         settled.holds,
+        settled.limits,
         settled.balance,
     )
 
