@@ -113,7 +113,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=MEASURES, metavar="NAME", help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--write", action="store_true", help="put the report into docs/performance.md")
     parser.add_argument("--folder", type=Path, help="where the temporary database is made, on the disk to measure")
+    parser.add_argument(
+        "--kept", type=Path, help="a folder where the database is made and stays: `growth` finds its logs there again"
+    )
     options = parser.parse_args()
+    if options.kept and options.only != ["growth"]:
+        parser.error("--kept goes with --only growth: no other measure has a log that is worth keeping")
     if options.write and options.only:
         parser.error("--write takes a whole run, and --only makes a part of one")
     return options
@@ -125,7 +130,7 @@ def _run(options: argparse.Namespace) -> tuple[Report, str]:
         require_wrk()
     load = load_average()
     pace = QUICK if options.quick else FULL
-    with standing(options.folder) as stand:
+    with standing(options.folder, options.kept) as stand:
         refuse_unsafe(stand)
         machine = describe(stand, load)
         if not (UNDER_LOAD - APART).isdisjoint(wanted):

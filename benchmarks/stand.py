@@ -4,7 +4,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from people.api_keys import create_key
 SCHEMA = ROOT / "benchmarks" / "yardstick" / "schema.sql"
 FUNCTION = ROOT / "benchmarks" / "yardstick" / "deduct.pgbench"
 _LOG = "ledger.events"
+_WHOLE = "whole"
 _LAST_POSITION = "SELECT coalesce(max(notification_id), 0) FROM ledger.events"
 
 
@@ -75,9 +76,25 @@ class Stand:
     def apart(self, name: str) -> "Stand":
         """The same server with an empty ledger in a database of its own, and a key to that."""
         with psycopg.connect(self.ours.conninfo, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            for statement in ("DROP DATABASE IF EXISTS {}", "CREATE DATABASE {}"):
+                connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+        return self._at(name)
+
+    def _at(self, name: str) -> "Stand":
         conninfo = make_conninfo(self.ours.conninfo, dbname=name)
         return replace(self, ours=Database(conninfo, _LOG, _LAST_POSITION), api_key=_prepare_ledger(conninfo))
+
+    def keep(self, name: str) -> None:
+        """Mark a database as whole, so that a later run in the same folder finds it by `kept`."""
+        with psycopg.connect(self.ours.conninfo, autocommit=True) as connection:
+            connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), _WHOLE))
+
+    def kept(self, name: str) -> "Stand | None":
+        """The ledger of an earlier run, with what that added to it; None where none is kept."""
+        with psycopg.connect(self.ours.conninfo) as connection:
+            query = "SELECT FROM pg_database WHERE datname = %s AND shobj_description(oid, 'pg_database') = %s"
+            found = connection.execute(query, [name, _WHOLE]).fetchone()
+        return self._at(name) if found is not None else None
 
     def counting_new(self) -> "Stand":
         """This stand, counting only the commits of what is recorded from now on: all of a large log take long."""
@@ -105,9 +122,11 @@ class Stand:
 
 
 @contextmanager
-def standing(parent: Path | None) -> Iterator[Stand]:
-    """A stand in a temporary folder below `parent` (None: where the machine keeps such) until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="credit-ledger-benchmark-", dir=parent) as name:
+def standing(parent: Path | None, kept: Path | None = None) -> Iterator[Stand]:
+    """A stand until the block ends: in a temporary folder below `parent` (None: where the machine keeps such), or in
+    the folder `kept`, which stays."""
+    temporary = tempfile.TemporaryDirectory(prefix="credit-ledger-benchmark-", dir=parent)
+    with temporary if kept is None else nullcontext(str(kept.absolute())) as name:
         folder = Path(name)
         say(f"starting PostgreSQL in {folder}")
         with embedded_postgres(folder) as conninfo:
@@ -141,6 +160,7 @@ def _prepare_ledger(conninfo: str) -> str:
 def _load_yardstick(conninfo: str, api_key: str) -> str:
     """The yardstick's own database, filled, with the API key that the ledger has."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS yardstick")  # of an earlier run, where the folder is kept
         connection.execute("CREATE DATABASE yardstick")
     conninfo = make_conninfo(conninfo, dbname="yardstick")
     with psycopg.connect(conninfo, autocommit=True) as connection:

@@ -1,6 +1,7 @@
 """`growth`: a log of 20,000,000 events against one of 200,000, and 1,000,000 accounts of which a tenth is in memory.
 
-Both logs have the same history of each account (bulk.py), and the same accounts are asked and deducted from.
+Both logs have the same history of each account (bulk.py), and the same accounts are asked and deducted from. A run with
+`--kept` leaves them, and takes those that an earlier run left, with what that added to each.
 """
 
 import time
@@ -40,9 +41,9 @@ class _Log(NamedTuple):
 
 
 def growth(bench: Bench) -> None:
-    """The logs are made, then measured in turns."""
-    logs = [_made(bench, accounts) for accounts in bench.pace.growth]
-    rates = [_rates(bench, log) for log in logs]
+    """The logs are made, then measured in turns; they are verified once, because that takes as long as all else."""
+    logs = [_made(bench.stand, accounts) for accounts in bench.pace.growth]
+    rates = [{**_rates(bench, log), "events verified": [_verified(log)]} for log in logs]
     for number in range(1, bench.pace.rounds):
         for log, found in (
             reversed(list(zip(logs, rates, strict=True))) if number % 2 else zip(logs, rates, strict=True)
@@ -64,20 +65,23 @@ def growth(bench: Bench) -> None:
     _mostly_elsewhere(bench, logs[-1])
 
 
-def _made(bench: Bench, accounts: int) -> _Log:
-    events = accounts * EVENTS
-    stand = bench.stand.apart(f"growth_{accounts}")
-    say(f"growth: making a log of {events:,} events")
-    make_log(stand.ours.conninfo, accounts)
-    say("growth: building the projections")
-    empty(stand.ours.conninfo)
+def _made(server: Stand, accounts: int) -> _Log:
+    name, events = f"growth_{accounts}", accounts * EVENTS
+    stand = server.kept(name)
+    if stand is None:
+        stand = server.apart(name)
+        say(f"growth: making a log of {events:,} events")
+        make_log(stand.ours.conninfo, accounts)
+        empty(stand.ours.conninfo)
+        server.keep(name)
+    say(f"growth: building the projections of {events:,} events")
     catch_up(stand.ours.conninfo, PROJECTIONS, 60 + events / _SLOWEST)
     stand.settle()
     return _Log(stand.counting_new(), events)
 
 
 def _rates(bench: Bench, log: _Log) -> dict[str, list[float]]:
-    """What is done in a second: by a service that has just started, by one with all in memory, and by `verify`."""
+    """What is done in a second: by a service that has just started, and by one with all in memory."""
     pace, stand = bench.pace, log.stand
     found = dict[str, list[float]]()
     say(f"growth: {log.events:,} events")
@@ -91,7 +95,6 @@ def _rates(bench: Bench, log: _Log) -> dict[str, list[float]]:
         for path in ("history?limit=50", "summary"):
             asked = questions_load(stand, service, path, connections=32, seconds=pace.seconds, accounts=ACCOUNTS)
             found[f"`/{path}`"] = [asked.per_second]
-    found["events verified"] = [_verified(log)]
     return found
 
 
