@@ -139,8 +139,7 @@ def create_app(
     duties = {"refusals": refusals.run, **received.work, **duties_for(settings, ledger, wiring.directory)}
 
     @asynccontextmanager
-    async def lifespan(served: FastAPI) -> AsyncIterator[None]:
-        _make_routes(served)
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with ledger.running(), views.running(), wiring.import_runs.running(), wiring.revenue.running():
             await wiring.read_secrets_and_prices()
             work = {**_background(settings, wiring, telemetry), **_duties(settings, ledger, conninfo, telemetry)}
@@ -178,14 +177,6 @@ def _obeying_signals(settings: Settings, health: Health, follower: Follower) -> 
     return call_at_shutdown(follower.end)
 
 
-def _make_routes(app: FastAPI) -> None:
-    """Make what FastAPI makes of each route when the first request comes: it would hold the loop for a quarter of a
-    second, with requests that wait."""
-    scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": [], "query_string": b""}
-    for route in app.router.routes:
-        route.matches(scope)
-
-
 def _background(settings: Settings, wiring: Wiring, telemetry: Telemetry) -> dict[str, Work]:
     """What the parts of a process do until it ends, by the names under which restarts are counted."""
     return {
@@ -215,7 +206,8 @@ def _add_routes(app: FastAPI, wiring: Wiring, *, https: bool) -> None:
     of_services = own_subscription, *services.SERVICE_ROUTES
     parts = (*_QUERIES, *billing, health, portal_sessions, *people, *of_services, things)
     for router in (*(part.router for part in parts), streams_router):
-        app.include_router(router)
+        # As they are: nothing is added to them, and `include_router` would make all of them a second time.
+        app.router.routes.extend(router.routes)
     for operation in OPERATIONS.values():
         _add_command_route(app, wiring.endpoint.command, operation)
     moves = MoveEndpoint(wiring.reads.ledger, wiring.endpoint)
