@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 
-from api.cli.main import COMMANDS
+from api.cli.commands import COMMANDS
 from api.runtime.database import as_url
 from api.runtime.operator_error import OperatorError
 from api.runtime.settings import (

@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 
-import psycopg
 import typer
 
 from api.runtime.operator_error import OperatorError
-from ledger.postgres.migrations import MigrationError
 
 FAILED, WRONG_OPTION, NOT_DONE, INTERRUPTED = 1, 2, 3, 130
 """Exit statuses. NOT_DONE is for the commands that use 1 for a result, such as a difference that `check` found."""
@@ -40,10 +38,12 @@ def reported(own: Failures | None = None, *, otherwise: int = FAILED) -> Iterato
 
     `otherwise` is the status for the exceptions that every command can meet. Raises SystemExit.
     """
-    failures = {**_common(otherwise), **(own or {})}
     try:
         yield
+    except SystemExit:
+        raise
     except BaseException as error:
+        failures = {**_common(otherwise), **(own or {})}
         known = next((kind for kind in type(error).__mro__ if kind in failures), None)
         if known is None:
             raise
@@ -63,6 +63,10 @@ def warn(line: str) -> None:
 
 
 def _common(status: int) -> dict[type[BaseException], Failure]:
+    import psycopg  # late: help needs no database
+
+    from ledger.postgres.migrations import MigrationError
+
     return {
         OperatorError: Failure(status),
         MigrationError: Failure(status),
@@ -74,6 +78,6 @@ def _common(status: int) -> dict[type[BaseException], Failure]:
     }
 
 
-def _message(error: psycopg.Error) -> str:
+def _message(error: Exception) -> str:
     """One line: libpq breaks its sentences."""
     return " ".join(str(error).split())

@@ -1,6 +1,5 @@
 """The command line: `credit-ledger serve`, `demo` and the others. It imports a command when the command is called."""
 
-import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -8,40 +7,14 @@ from importlib.metadata import version
 from typing import Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from api.cli.commands import COMMANDS
 from api.cli.errors import reported
 from api.runtime.processes.garbage_collection import import_without_collection
-from api.runtime.processes.logs import start_logging
 from api.runtime.processes.safe_path import use_safe_path
-from api.runtime.settings import Settings, load_settings, unknown_variables, use_config
 from ledger.postgres.application_name import name_connections
-
-COMMANDS = {
-    "serve": "api.cli.serve",
-    "demo": "api.cli.demo",
-    "settings": "api.cli.settings",
-    "doctor": "api.cli.doctor",
-    "migrate": "api.cli.migrate",
-    "move": "api.cli.move",
-    "keys": "api.cli.keys",
-    "import": "api.cli.import_usage",
-    "grant": "api.cli.grant",
-    "catalog": "api.cli.catalog",
-    "prices": "api.cli.prices",
-    "check": "api.cli.check",
-    "rebuild": "api.cli.rebuild",
-    "checkpoints": "api.cli.checkpoints",
-    "verify": "api.cli.verify",
-    "replay": "api.cli.replay",
-    "statement": "api.cli.statement",
-    "export": "api.cli.export",
-    "import-log": "api.cli.import_log",
-    "erase": "api.cli.erase",
-    "billing": "api.cli.billing",
-}
-"""The module of each command. A call imports only the module of its command."""
 
 
 def main() -> None:
@@ -59,21 +32,12 @@ def start() -> None:
     main()
 
 
-def _settings(**given: object) -> Settings:
-    settings = load_settings(**given)
-    use_config(os.environ)
-    start_logging(settings.log_level, settings.log_format)
-    for name in unknown_variables(os.environ):
-        logging.getLogger("credit_ledger").warning("%s is not a setting of this program", name)
-    return settings
-
-
 class _ImportedCommands(Mapping[str, Any]):
     """The commands by name. It imports the module of a command at the first look."""
 
     def __getitem__(self, name: str) -> Any:
-        alone = typer.Typer()
-        import_without_collection(COMMANDS[name]).add_to(alone, _settings)
+        alone, settings = typer.Typer(), import_without_collection("api.cli.loading").loaded_settings
+        import_without_collection(COMMANDS[name].module).add_to(alone, settings)
         return get_group(alone).commands[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -87,6 +51,19 @@ class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = cast(MutableMapping[str, Any], _ImportedCommands())
+
+    def get_command(self, _: Any, cmd_name: str) -> Any:
+        """What lists show of a command, without its import; None for a name that no command has."""
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name].summary) if cmd_name in COMMANDS else None
+
+    def list_commands(self, _: Any) -> list[str]:
+        """The names of the commands, in the order of help."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that a call names, with the rest of its words."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and self.commands[args[0]], rest
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_show_locals=False)  # some hold a password

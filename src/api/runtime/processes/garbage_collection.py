@@ -1,7 +1,6 @@
 """Garbage collection that suits these processes: their objects form no cycles, and many of them live long."""
 
 import gc
-import multiprocessing
 from importlib import import_module
 from types import ModuleType
 
@@ -19,7 +18,9 @@ def tune_garbage_collection() -> None:
 def tune_collection_of_worker() -> None:
     """The same in a worker process of the server. A process that runs the application beside other work keeps its own:
     it would never be rid of the garbage of that work."""
-    if multiprocessing.parent_process() is not None:
+    from multiprocessing import parent_process  # late: the command line needs nothing of it
+
+    if parent_process() is not None:
         tune_garbage_collection()
 
 
