@@ -3,8 +3,7 @@
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
 from billing.calls.access import Access
 from billing.calls.known_calls import CALLED, INVOICED
@@ -23,7 +22,7 @@ _INVOICED = "; with it, the service finds the invoices of payments there, and as
 _INSTEAD = "another address of the API of {}, for trials: https://..., or http:// on this machine"
 
 
-class BillingSettings(BaseSettings):
+class BillingSettings(BaseModel, defer_build=True):
     """A part of the settings (settings.py)."""
 
     dodo_webhook_secret: SecretStr | None = Field(

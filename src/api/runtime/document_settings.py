@@ -3,8 +3,7 @@
 from base64 import b64encode
 from pathlib import Path
 
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, field_validator
 
 from audit.documents.printing import PNG
 from ledger.proof.files import read_file
@@ -14,7 +13,7 @@ LARGEST_LOGO = 65_536
 """Bytes. Every document has the logo, and its proof has it again."""
 
 
-class DocumentSettings(BaseSettings):
+class DocumentSettings(BaseModel, defer_build=True):
     """A part of the settings (settings.py)."""
 
     seller: str | None = Field(

@@ -1,14 +1,13 @@
 """The settings of mail: the server that takes it, and who it is from."""
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
 from outbox.smtp_server import SmtpServer
 
 _FROM = r"^([^<>\s\"@,;:]([^<>\"@,;:\r\n]*[^<>\s\"@,;:])? )?<?[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,255}>?$"
 
 
-class MailSettings(BaseSettings):
+class MailSettings(BaseModel, defer_build=True):
     """A part of the settings (settings.py)."""
 
     smtp_url: SecretStr | None = Field(

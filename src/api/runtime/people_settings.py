@@ -4,8 +4,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
 from people.secret_format import BRAND
 
@@ -16,7 +15,7 @@ _CLAIM_IS = r"^[!-~]{1,200}:[^:\s][^:]{0,199}$"
 _WEB = r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
 
 
-class ProviderSettings(BaseSettings):
+class ProviderSettings(BaseModel, defer_build=True):
     """The provider at which people of the product sign in (OpenID Connect)."""
 
     oidc_client_id: str | None = Field(

@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class ServingSettings(BaseSettings):
+class ServingSettings(BaseModel, defer_build=True):
     """A part of the settings (settings.py)."""
 
     host: str = Field("127.0.0.1", min_length=1, description="the address to listen on")

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import SettingsConfigDict
 
 from api.runtime.billing_settings import BillingSettings
 from api.runtime.config_file import read_config
@@ -73,9 +72,14 @@ def default_data_dir() -> Path:
 
 
 class Settings(ServingSettings, BillingSettings, DocumentSettings, MailSettings, PeopleSettings):
-    """All settings, read once at the start. An empty variable counts as not set."""
+    """All settings, read once at the start. An empty variable counts as not set.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
+    Nothing is built that reads one of its parts alone (`defer_build`).
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True, defer_build=False
+    )
 
     data_dir: Path = Field(
         default_factory=default_data_dir,
