@@ -133,7 +133,7 @@ def create_app(
         documents_in(settings),
         prices,
         RevenueReading(ledger.log),
-        *people_in(settings, ledger),
+        *people_in(settings, ledger, telemetry),
         *keys_of_accounts(settings, ledger, keys, endpoint),
     )
     duties = {"refusals": refusals.run, **received.work, **duties_for(settings, ledger, wiring.directory)}

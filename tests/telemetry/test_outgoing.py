@@ -23,8 +23,12 @@ from outbox.message import Outgoing
 from outbox.sending import Refused
 from outbox.smtp import Smtp
 from outbox.smtp_server import SmtpServer
-from tests.billing.calls.provider_server import ProviderServer, provider_server
+from people.oidc.provider import Provider
+from people.oidc.signing_in import ProviderSignIn
+from people.oidc.words import Client, NotVouchedFor, ProviderAway
+from tests.billing.calls.provider_server import ProviderServer, Raw, provider_server
 from tests.outbox.smtp_servers import smtp_server
+from tests.people.oidc.forger import CLIENT, REDIRECT, SECRET, forging
 
 KEY = "sk_test_s3cret"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,6 +89,7 @@ def test_every_provider_that_can_be_called_is_traced(recorded: Recorded) -> None
     plain = calls_of(dict.fromkeys(CALLED, access), OFF.of)
     assert {type(one._api) for one in plain.values()} == {Api}  # type: ignore[attr-defined]
     assert OFF.of(Smtp) is Smtp
+    assert OFF.of(ProviderSignIn) is ProviderSignIn
     assert with_client_spans(Ledger, recorded.spans) is Ledger
 
 
@@ -124,6 +129,38 @@ async def test_a_provider_that_is_not_there_is_a_failed_call(recorded: Recorded)
     assert span.attributes is not None
     assert "http.response.status_code" not in span.attributes
     assert (span.status.status_code, span.status.description, span.events) == (StatusCode.ERROR, None, ())
+
+
+async def test_requests_of_a_sign_in_say_who_was_asked_and_no_code(recorded: Recorded) -> None:
+    asking = with_client_spans(ProviderSignIn, recorded.spans).ask
+    with forging() as forger:
+        provider = Provider(Client(forger.issuer, CLIENT, SECRET), asking=asking)
+        assert (await provider.exchange("c0de", "v3rifier", REDIRECT)).id_token
+        forger.server.answers["POST", "/token"] = Raw(400, b'{"error": "invalid_grant"}')
+        with pytest.raises(NotVouchedFor):
+            await provider.exchange("c0de", "v3rifier", REDIRECT)
+    for address in (forger.issuer, "http://["):
+        with pytest.raises(ProviderAway):
+            await asking(address)
+    *answered, refused, away, nowhere = recorded.made()
+    assert [one.name for one in answered] == ["GET oidc", "GET oidc", "POST oidc"]
+    assert all(recorded.is_cause_of(one) for one in answered)
+    assert answered[-1].attributes == {
+        "http.request.method": "POST",
+        "credit_ledger.provider": "oidc",
+        "server.address": "127.0.0.1",
+        "http.response.status_code": 200,
+    }
+    assert {one.status.status_code for one in answered} == {StatusCode.UNSET}
+    assert {one.status.status_code for one in (refused, away, nowhere)} == {StatusCode.ERROR}
+    assert [one.attributes["error.type"] for one in (refused, away, nowhere) if one.attributes] == [
+        "400",
+        "ProviderAway",
+        "ProviderAway",
+    ]
+    assert not [name for request in forger.server.requests for name in request.headers if "trace" in name.lower()]
+    everything = "".join(one.to_json() for one in (*answered, refused, away, nowhere))
+    assert [word for word in ("c0de", "v3rifier", SECRET, "/token") if word in everything] == []
 
 
 async def test_a_mail_says_its_kind_and_nothing_of_who_gets_it(recorded: Recorded) -> None:

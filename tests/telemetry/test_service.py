@@ -9,6 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.people.oidc.forger import CLIENT, Forger, forging
 from tests.postgres import TestServers
 from tests.service import ADMIN_KEY, PLAIN, Service, running_service, wait_for
 from tests.telemetry.collector import Collector, Span, collecting, labels_of
@@ -25,7 +26,15 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def traced(servers: TestServers, tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[Service]:
+def provider() -> Iterator[Forger]:
+    with forging() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def traced(
+    servers: TestServers, tmp_path_factory: pytest.TempPathFactory, collector: Collector, provider: Forger
+) -> Iterator[Service]:
     found = servers.get("embedded")
     assert found is not None
     settings = {
@@ -34,6 +43,8 @@ def traced(servers: TestServers, tmp_path_factory: pytest.TempPathFactory, colle
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=tests",
         "OTEL_BSP_SCHEDULE_DELAY": "50",
         "OTEL_METRIC_EXPORT_INTERVAL": "200",
+        "CREDIT_LEDGER_OIDC_ISSUER": provider.issuer,
+        "CREDIT_LEDGER_OIDC_CLIENT_ID": CLIENT,
     }
     folder = tmp_path_factory.mktemp("traced")
     with found.database() as conninfo, running_service(conninfo, folder, workers=2, settings=settings) as service:
@@ -148,6 +159,16 @@ def test_what_nobody_asked_for_is_in_traces_of_its_own(traced: Service, collecto
     assert all(one.parent_id == "" and one.says["credit_ledger.count"] > 0 for one in steps)
     workers = {one.sender["process.pid"] for one in collector.named(DEDUCT)}
     assert len({one.sender["process.pid"] for one in steps} - workers) == 1, "the projector is a process of its own"
+
+
+def test_a_sign_in_at_the_provider_has_its_requests_below_it(traced: Service, collector: Collector) -> None:
+    """Somebody waits for them."""
+    answer = traced.client.get("/dashboard/oidc/start", follow_redirects=False)
+    assert answer.status_code == 303
+    wait_for(lambda: len(collector.named("GET oidc")) == 2 and collector.named("GET /dashboard/oidc/start"))
+    [page] = collector.named("GET /dashboard/oidc/start")
+    asked = collector.named("GET oidc", page.trace_id)
+    assert [one.parent_id for one in asked] == [page.span_id] * 2
 
 
 def test_no_span_has_what_is_secret(traced: Service, collector: Collector) -> None:

@@ -5,7 +5,7 @@ An answer that redirects, is too large, comes too late or is no JSON object is a
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from ssl import SSLContext
 from typing import Any
@@ -18,6 +18,9 @@ from people.oidc.words import ProviderAway
 TIMEOUT = 5.0
 """Seconds that a request may take, with its whole answer: somebody waits for it."""
 LARGEST_ANSWER = 1024 * 1024
+
+Ask = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+"""`ask`, or what does the same and more."""
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
 

@@ -11,7 +11,7 @@ from urllib.parse import quote_plus, urlencode
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from people.oidc.http import ask
+from people.oidc.http import Ask, ask
 from people.oidc.words import Client, NotVouchedFor, ProviderAway
 
 FRESH = 3_600.0
@@ -50,9 +50,10 @@ class Tokens:
 class Provider:
     """The provider of one client, with what is remembered of it. Every method raises ProviderAway."""
 
-    def __init__(self, client: Client, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, client: Client, now: Callable[[], float] = monotonic, asking: Ask = ask) -> None:
         self.client = client
         self._now = now
+        self._ask = asking
         self._lock = asyncio.Lock()
         self._metadata: Metadata | None = None
         self._keys: KeySet | None = None
@@ -72,8 +73,8 @@ class Provider:
 
     async def _look_again(self) -> None:
         try:
-            metadata = await _discovered(self.client.issuer)
-            self._keys = await _keys_at(metadata.keys)
+            metadata = await _discovered(self._ask, self.client.issuer)
+            self._keys = await _keys_at(self._ask, metadata.keys)
             self._metadata, self._away = metadata, None
         except ProviderAway as error:
             _log.warning("the provider is asked again later: %s", error)
@@ -90,7 +91,7 @@ class Provider:
         """Its keys now: it may have changed them."""
         metadata = await self.metadata()
         async with self._lock:
-            self._keys = await _keys_at(metadata.keys)
+            self._keys = await _keys_at(self._ask, metadata.keys)
             return self._keys
 
     def sign_in_url(self, metadata: Metadata, **more: str) -> str:
@@ -109,7 +110,7 @@ class Provider:
             basic = quote_plus(client.client_id), quote_plus(client.client_secret)  # RFC 6749, 2.3.1
         elif client.client_secret is not None:
             form["client_secret"] = client.client_secret
-        status, told = await ask(metadata.token, form, basic=basic)
+        status, told = await self._ask(metadata.token, form, basic=basic)
         if status in _REFUSED:
             _check_that_it_knows_us(told)
             raise NotVouchedFor(f"the code was answered {status} {_text(told, 'error')}")
@@ -123,7 +124,7 @@ class Provider:
         metadata = await self.metadata()
         if metadata.userinfo is None:
             return {}
-        status, told = await ask(metadata.userinfo, headers={"Authorization": f"Bearer {access_token}"})
+        status, told = await self._ask(metadata.userinfo, headers={"Authorization": f"Bearer {access_token}"})
         if status != _OK:
             raise ProviderAway(f"{metadata.userinfo} answered {status}")
         return told
@@ -134,7 +135,7 @@ def with_query(url: str, given: Mapping[str, str]) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urlencode(given)}"
 
 
-async def _discovered(issuer: str) -> Metadata:
+async def _discovered(ask: Ask, issuer: str) -> Metadata:
     """Raises ProviderAway. A document that names another issuer is of another provider."""
     url = issuer.rstrip("/") + _DISCOVERY
     status, told = await ask(url)
@@ -160,7 +161,7 @@ def _endpoint(told: Mapping[str, Any], name: str, issuer: str) -> str:
     return found
 
 
-async def _keys_at(url: str) -> KeySet:
+async def _keys_at(ask: Ask, url: str) -> KeySet:
     status, told = await ask(url)
     try:
         return KeySet.import_key_set({"keys": told["keys"]})

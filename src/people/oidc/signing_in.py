@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 from ledger.postgres.named_sql import queries
 from people.audit_log import AuditEntry, by_user, note
 from people.ended_sessions import forget_ended
+from people.oidc import http
 from people.oidc.id_tokens import UnknownKey, check, named, verified
 from people.oidc.provider import Provider, Tokens, with_query
 from people.oidc.words import (
@@ -58,9 +59,12 @@ class _Browser(NamedTuple):
 class ProviderSignIn:
     """Signs people in at a provider. Every method raises psycopg.Error."""
 
+    ask = staticmethod(http.ask)
+    """How the provider is asked."""
+
     def __init__(self, around: Around, client: Client) -> None:
         self._around = around
-        self.provider = Provider(client)
+        self.provider = Provider(client, asking=self.ask)
 
     @property
     def title(self) -> str:

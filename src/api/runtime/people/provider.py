@@ -6,6 +6,7 @@ from importlib import import_module
 
 from api.runtime.people.hosts import page_in, telling
 from api.runtime.settings import Settings
+from api.runtime.telemetry.telemetry import Telemetry
 from ledger.commit.submission import Submission
 from ledger.domain.commands import OpenAccount
 from ledger.domain.errors import AccountExists
@@ -15,7 +16,7 @@ from people.oidc.words import Around, ClaimIs, Client, SignsInAtProvider
 from people.teams.invitations import is_invited
 
 
-def provider_sign_in(settings: Settings, ledger: Ledger) -> SignsInAtProvider | None:
+def provider_sign_in(settings: Settings, ledger: Ledger, telemetry: Telemetry) -> SignsInAtProvider | None:
     """How people sign in at the provider; None without one. Its libraries are imported when there is one."""
     if settings.oidc_issuer is None:
         return None
@@ -30,7 +31,8 @@ def provider_sign_in(settings: Settings, ledger: Ledger) -> SignsInAtProvider | 
 
     invited = partial(is_invited, ledger.log, ledger.clock)
     around = Around(ledger.log, ledger.clock, telling(ledger), open_account, page_in(settings), invited)
-    made: SignsInAtProvider = import_module("people.oidc.signing_in").ProviderSignIn(around, client_of(settings))
+    sign_in = import_module("people.oidc.signing_in").ProviderSignIn
+    made: SignsInAtProvider = telemetry.of(sign_in)(around, client_of(settings))
     return made
 
 

@@ -1,10 +1,15 @@
-"""Calls to payment providers, and mails to a server, as client spans below what has caused them.
+"""Calls to payment providers, requests to the provider at which people sign in, and mails to a server, as client spans
+below what has caused them.
 
 What is sent carries no trace: a provider cannot join one, and would learn which of its calls belong together. A span
 says who was asked, and how that went; it has no path, because that has ids, and nothing of a mail but its kind.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from opentelemetry.trace import Status, StatusCode
 
 from api.runtime.telemetry import names
 from api.runtime.telemetry.spans import Spans, like
@@ -14,6 +19,11 @@ from billing.calls.known_calls import CALLED, INVOICED
 Part = TypeVar("Part")
 _CALLS = frozenset(calls for _, calls in (*CALLED.values(), *INVOICED.values()))
 _MAIL = "Smtp"
+_SIGN_IN = "ProviderSignIn"
+_OIDC = "oidc"
+"""The name of the provider at which people sign in. That of its operators is in the address."""
+_WRONG = 400
+"""The first status of an answer that says no."""
 
 
 def with_client_spans(part: type[Part], spans: Spans) -> type[Part]:
@@ -23,6 +33,8 @@ def with_client_spans(part: type[Part], spans: Spans) -> type[Part]:
         return like(part, api=_calling(found.api, spans))
     if part.__name__ == _MAIL:
         return _mailing(found, spans)
+    if part.__name__ == _SIGN_IN:
+        return like(part, ask=staticmethod(_asking(found.ask, spans)))
     return part
 
 
@@ -53,3 +65,26 @@ def _mailing(smtp: type[Any], spans: Spans) -> type[Any]:
             await plain(self, mail)
 
     return like(smtp, send=send)
+
+
+def _asking(plain: Callable[..., Any], spans: Spans) -> Callable[..., Any]:
+    async def ask(url: str, form: Any = None, **more: Any) -> Any:
+        method = "GET" if form is None else "POST"
+        says = {names.METHOD: method, names.PROVIDER: _OIDC, names.SERVER: _host(url)}
+        with spans.outgoing(f"{method} {_OIDC}", says) as span:
+            status, told = await plain(url, form, **more)
+            span.set_attribute(names.STATUS, status)
+            if status >= _WRONG:
+                span.set_attribute(names.ERROR, str(status))
+                span.set_status(Status(StatusCode.ERROR))
+            return status, told
+
+    return ask
+
+
+def _host(url: str) -> str:
+    """The host of an address; empty for what is none, which nobody answers."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
