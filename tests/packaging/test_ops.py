@@ -56,6 +56,11 @@ def rendered(**values: Any) -> list[dict[str, Any]]:
     return [made for text in files.values() for made in yaml.safe_load_all(text) if made]
 
 
+def of_kind(kind: str, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The objects of a kind."""
+    return [one for one in objects if one["kind"] == kind]
+
+
 def test_nothing_in_it_names_a_setting_that_is_none() -> None:
     named = {
         name
@@ -127,6 +132,55 @@ def test_the_chart_is_what_kubernetes_takes(tmp_path: Path) -> None:
     assert "CREDIT_LEDGER_ADMIN_KEY_FILE" not in str(other)
     told = other["template"]["spec"]["containers"][0]["env"]
     assert {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"} in told
+
+
+def test_an_ingress_leads_from_the_public_address_to_the_service() -> None:
+    address = "https://credits.example:8443/ledger"
+    given = {"enabled": True, "className": "nginx", "annotations": {"a/b": "66m"}, "tlsSecretName": "credits-tls"}
+    [made] = of_kind("Ingress", rendered(ingress=given, settings={"public_url": address}))
+    kubernetes_validate.validate(made, KUBERNETES, strict=True)
+    [service] = of_kind("Service", rendered(ingress=given, settings={"public_url": address}))
+    assert made["metadata"]["annotations"] == {"a/b": "66m"}
+    spec = made["spec"]
+    assert (spec["ingressClassName"], spec["tls"]) == (
+        "nginx",
+        [{"hosts": ["credits.example"], "secretName": "credits-tls"}],
+    )
+    [rule] = spec["rules"]
+    [path] = rule["http"]["paths"]
+    leads_to = path["backend"]["service"]
+    assert (rule["host"], path["path"], path["pathType"]) == ("credits.example", "/ledger", "Prefix")
+    assert leads_to["name"] == service["metadata"]["name"]
+    assert [leads_to["port"]["name"]] == [port["name"] for port in service["spec"]["ports"]]
+    [plain] = of_kind("Ingress", rendered(ingress={"enabled": True}, settings={"public_url": "http://x.example"}))
+    kubernetes_validate.validate(plain, KUBERNETES, strict=True)
+    assert plain["spec"].keys() == {"rules"}
+    with pytest.raises(AssertionError, match=r"settings\.public_url"):
+        rendered(ingress={"enabled": True})
+
+
+def test_a_service_monitor_scrapes_the_port_of_operators_under_the_job_of_the_alerts() -> None:
+    given = {"enabled": True, "labels": {"release": "monitoring"}}
+    objects = rendered(serviceMonitor=given)
+    [made], [service], [deployment] = (of_kind(kind, objects) for kind in ("ServiceMonitor", "Service", "Deployment"))
+    selector = {"app.kubernetes.io/name": "credit-ledger", "app.kubernetes.io/instance": "acme"}
+    assert (made["apiVersion"], made["metadata"]["labels"]["release"]) == ("monitoring.coreos.com/v1", "monitoring")
+    assert made["spec"] == {
+        "jobLabel": "app.kubernetes.io/name",
+        "selector": {"matchLabels": selector},
+        "endpoints": [{"port": "operators", "path": "/metrics", "interval": "30s"}],
+    }
+    kubernetes_validate.validate(service, KUBERNETES, strict=True)
+    assert selector.items() <= service["metadata"]["labels"].items()
+    assert (
+        f'job="{service["metadata"]["labels"][made["spec"]["jobLabel"]]}"'
+        in (OPS / "prometheus" / "alerts.yml").read_text()
+    )
+    ports = {port["name"]: port["targetPort"] for port in service["spec"]["ports"]}
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert ports == {"http": "http", "operators": "operators"}
+    assert set(ports.values()) == {port["name"] for port in container["ports"]}
+    assert "prometheus.io/scrape" not in str(deployment), "or it is scraped twice"
 
 
 def test_the_settings_of_the_chart_are_a_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
