@@ -53,6 +53,7 @@ def test_a_price_is_estimated_held_captured_and_kept(shop: Service) -> None:
     account = opened(shop, "editor")
     nothing = shop.post(f"{account}/deductions", {"priced": True, "usage": CHAT, "task_id": "early"})
     assert refused(nothing, 422, "price_not_found")["why"] == "no_book"
+    assert nothing.json()["price_of"] == "usage"
 
     book = publish(shop, TOKENS, IMAGES, GIFT)
     assert (book.status_code, book.json()["version"], book.json()["created_by"]) == (201, 1, "key:admin")

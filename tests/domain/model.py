@@ -110,7 +110,8 @@ class Given:
 def _check_price(price: Priced | None) -> None:
     """A price that is none, or nothing, is refused; the amount of any other is what the command asks for."""
     if isinstance(price, NoPrice):
-        raise Refused("price_not_found", why=price.why, price_book=price.book, fields=list(price.fields))
+        said: dict[str, object] = {"why": price.why, "price_book": price.book, "fields": list(price.fields)}
+        raise Refused("price_not_found", price_of="usage", **said)
     if price is not None and price.credits == 0:
         raise Refused("validation_failed")
 

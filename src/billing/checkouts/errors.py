@@ -32,7 +32,8 @@ class PriceNotFound(BillingRefused):
         what = f"has no price {shown(price)!r}" if price is not None else "has several prices, so name one"
         if not prices:
             what = "has no price, so it cannot be bought"
-        super().__init__(f"The {kind} {shown(entry_id)!r} {what}. Its prices: {known}.", **{f"{kind}_id": entry_id})
+        detail = f"The {kind} {shown(entry_id)!r} {what}. Its prices: {known}."
+        super().__init__(detail, price_of=kind, **{f"{kind}_id": entry_id})
 
 
 class NoPriceInCurrency(BillingRefused):
@@ -44,6 +45,7 @@ class NoPriceInCurrency(BillingRefused):
         super().__init__(
             f"The plan {shown(plan_id)!r} has no price in {currency}, in which the subscription is paid. To pay in "
             "another currency, end the subscription, and make a checkout of the plan.",
+            price_of="plan",
             plan_id=plan_id,
             currency=currency,
         )

@@ -1603,6 +1603,7 @@ class PriceNotFoundProblem(TypedDict):
     status: Literal[422]
     code: Literal["price_not_found"]
     detail: str
+    price_of: Literal["plan", "package", "usage"]
     plan_id: NotRequired[str]
     package_id: NotRequired[str]
     currency: NotRequired[str]

@@ -45,6 +45,8 @@ class Cause(TypedDict):
     detail: str
 
 
+PriceOf = Literal["plan", "package", "usage"]
+"""What has no such price: what is sold, by the catalogue, or what was used, by the price book."""
 NoPrice = Literal["no_book", "no_rate", "not_charged", "nothing_said", "too_much"]
 
 _ACCOUNT = {"account_id": str}
@@ -160,6 +162,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "counters_limit_exceeded": _MOST,
     "catalog_limit_exceeded": _MOST,
     "price_not_found": {
+        "price_of": PriceOf,
         "plan_id?": str,
         "package_id?": str,
         "currency?": str,

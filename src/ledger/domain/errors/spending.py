@@ -52,7 +52,7 @@ class UsageHasNoPrice(Refusal):
             "nothing_said": f"The rate for {whose} counts {names}, and the usage says none of it.",
             "too_much": "The price of the usage is larger than any amount can be.",
         }
-        super().__init__(reasons[why], why=why, price_book=book, fields=list(fields))
+        super().__init__(reasons[why], price_of="usage", why=why, price_book=book, fields=list(fields))
 
 
 class DeductionNotFound(NotFound):
