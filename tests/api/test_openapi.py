@@ -14,14 +14,16 @@ import requests
 from jsonschema_rs import Draft202012Validator
 
 from api.contract.answers.commands import ANSWERS
+from api.contract.bodies import CaptureBody
 from api.contract.openapi.examples import EXAMPLES
 from api.contract.openapi.facts import FACTS
 from api.contract.operations import ALL_OPERATIONS as SERVED
 from api.contract.operations import OPERATIONS as SERVED_ALONE
 from api.contract.people.own_routes import OWN_OF_PEOPLE
-from api.contract.problems import STATUSES
+from api.contract.problems import STATUSES, Problem
 from api.contract.scopes import PEOPLE as HAS_SESSION
 from api.contract.scopes import route_name
+from api.contract.validation import validated
 from tests.api.contract import Contract, the_app, the_contract
 from tests.api.stage import MOVE_PATHS, OPERATIONS, PATHS, Ask, Json, asks, fresh, staged
 from tests.service import ADMIN_KEY, Service
@@ -395,6 +397,22 @@ def test_a_good_body_is_valid_by_the_document_and_a_bad_one_is_not(operation: st
     assert not body.is_valid({**ask.body, "colour": "red"})
     assert not batch.is_valid({"commands": [ask.item("k", colour="red")]})
     assert not batch.is_valid({"commands": [{**ask.item("k"), "account_id": "a\nb"}]})
+
+
+def test_the_document_says_of_a_capture_what_is_refused() -> None:
+    """It is one form with a condition, because it may be left out: not priced, or priced with usage and no amount."""
+    document = the_contract().validator("CaptureBody")
+    good: list[Json] = [{}, {"amount": 5}, {"amount": None, "priced": None}, {"priced": False, "usage": {"model": "m"}}]
+    good += [{"priced": True, "usage": {}}, {"priced": True, "usage": {"metric": "image"}, "amount": None}]
+    bad: list[Json] = [{"priced": True}, {"priced": True, "usage": None}, {"priced": True, "usage": {}, "amount": 5}]
+    bad += [{"priced": True, "amount": 5}, {"priced": 1}, {"amount": 0}]
+    for body, valid in [*((one, True) for one in good), *((one, False) for one in bad)]:
+        assert document.is_valid(body) == valid, body
+        if valid:
+            validated(CaptureBody, dict(body))
+            continue
+        with pytest.raises(Problem):
+            validated(CaptureBody, dict(body))
 
 
 def test_the_document_bounds_the_names_of_a_dictionary_and_their_number() -> None:

@@ -217,7 +217,10 @@ _PRICED: JsonDict = {
     },
 }
 _OF_AN_AMOUNT: JsonDict = {"required": ["amount"], "properties": {"priced": _NO, "amount": {"type": "integer"}}}
-_NOT_PRICED: JsonDict = {"properties": {"priced": _NO}}
+_IF_PRICED: JsonDict = {
+    "if": {"required": ["priced"], "properties": {"priced": {"const": True}}},
+    "then": {"required": ["usage"], "properties": {"usage": {"type": "object"}, "amount": {"type": "null"}}},
+}
 
 
 class Priceable(Body):
@@ -287,12 +290,15 @@ class HoldBody(Priceable):
 
 
 class CaptureBody(Priceable):
-    """Turn a hold, or a part of it, into a deduction."""
+    """Turn a hold, or a part of it, into a deduction. What is `priced` has `usage` and no `amount`."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_NOT_PRICED, _PRICED]})
+    # Not two forms: some generators make no sound code of them where the body may be left out.
+    model_config = ConfigDict(json_schema_extra=_IF_PRICED)
     NEEDS_AMOUNT = False
 
-    amount: Amount | None = Field(None, description="default: all that is held", validate_default=True)
+    amount: Amount | None = Field(
+        None, description="default: all that is held; absent where it is `priced`", validate_default=True
+    )
     final: bool | None = Field(None, description="whether the rest is released; default true")
     on_excess: OnExcess | None = Field(
         None,

@@ -100,16 +100,16 @@ def _split(name: str, schema: Schema) -> dict[str, Schema]:
 
 
 def _suffix(form: Schema) -> str:
-    """How a form is called: after what only it requires, or after what it is without."""
-    return "".join(word.capitalize() for word in form["required"][0].split("_")) if "required" in form else "Unpriced"
+    """How a form is called: after what only it requires."""
+    return "".join(word.capitalize() for word in form["required"][0].split("_"))
 
 
 def _form(common: Schema, form: Schema) -> Schema:
     properties = dict(common["properties"])
     for field, said in form["properties"].items():
         properties[field] = _narrowed(properties[field], said)
-    required = list(dict.fromkeys([*common.get("required", ()), *form.get("required", ())]))
-    return {**common, "properties": properties} | ({"required": required} if required else {})
+    required = list(dict.fromkeys([*common.get("required", ()), *form["required"]]))
+    return {**common, "properties": properties, "required": required}
 
 
 def _narrowed(field: Schema, said: Schema) -> Schema:
