@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,7 +12,8 @@ import pytest
 from billing.simulation.signing import signed
 from billing.simulation.steps import Customer
 from tests.api.conftest import under_contract
-from tests.api.stage import Ask, payment, refused
+from tests.api.documents.test_receipts import text_of
+from tests.api.stage import Ask, payment, refused, word
 from tests.billing.calls.provider_server import ProviderServer, Raw, provider_server
 from tests.billing.inbox.desk import CREDITS, events_told
 from tests.billing.lives import PRICES, SECRETS, life
@@ -148,3 +149,36 @@ def test_what_a_webhook_said_is_linked_by_the_receipt_and_the_page(sold: Service
         path = f"{ROOT}/accounts/{account}/payments/{payment_id}/invoice?provider=dodo"
         answer = browser.get(path, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, KEPT)
+
+
+def test_a_receipt_names_the_plan_that_only_the_subscription_names(sold: Service) -> None:
+    """Dodo Payments names no plan with a payment. It is that of the word in force when it was paid, also later."""
+    account, began = sold.open_account(), datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
+
+    def pays(payment_id: str, reason: str, at: datetime) -> str:
+        what = {"subscription_id": "dodo:sub_1", "reason": reason, "paid_at": at.isoformat()}
+        answer = Ask("payment", account, payment(payment_id, "dodo", subscription=what)).post(sold)
+        assert answer.status_code == 201, answer.text
+        return receipt(payment_id, answer.json()["position"])
+
+    def receipt(payment_id: str, position: int = 0) -> str:
+        path = f"/v1/accounts/{account}/payments/{payment_id}/receipt.pdf"
+        return text_of(sold.get(path, min_position=position).content)
+
+    def says(plan: str, at: datetime) -> None:
+        terms = {**word()["terms"], "plan": plan, "billed": {"months": 1}}
+        body = word(provider="dodo", terms=terms, as_of=at.isoformat())
+        answer = Ask("subscription", account, body, {"subscription_id": "dodo:sub_1"}).post(sold)
+        assert answer.status_code == 201, answer.text
+
+    assert "Subscription, first payment" in pays("dodo:pay_1", "initial", began), "nothing is known of it yet"
+    says("basic", began)
+    assert "Plan basic, first payment" in receipt("dodo:pay_1"), "the catalogue does not have it"
+    plan = {"name": "Bigger & better", "credits": 10, "every": {"months": 1}, "prices": []}
+    assert sold.client.put("/v1/plans/bigger", json=plan).status_code == 201
+    says("bigger", began + timedelta(days=1))
+    assert "Plan Bigger & better, change of plan" in pays("dodo:pay_2", "change", began + timedelta(days=2))
+    assert "Plan basic, first payment" in receipt("dodo:pay_1")
+    with closing(operator(sold)) as browser:
+        page = browser.get(f"{ROOT}/accounts/{account}/billing").text
+    assert re.findall(r'<td class="words" dir="auto">(.*?) <span', page) == ["Bigger &amp; better", "basic"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from api.contract.answers.lists import Payment
 from api.http.billing.catalog import entries_of
 from api.http.queries.reads import Reads
 from billing.changes.receipts import Held, Receipts
@@ -10,6 +11,7 @@ from billing.checkouts.checkout import MANUAL
 from billing.manual.lists import Due, due_of
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.plans.subscribed import SubscriptionStatus
+from ledger.domain.subscriptions.subscriptions import Subscriptions
 from ledger.explain.subscriptions.answer import SubscriptionNow, active_of, subscriptions_now
 
 STATUS_WORDS: Mapping[SubscriptionStatus, tuple[str, str]] = {
@@ -34,6 +36,16 @@ class PlanCard(NamedTuple):
     """The payments that are asked for to renew them."""
     held: Mapping[str, Held]
     """The changes that are asked for near the end of the period, by their subscriptions."""
+    subscriptions: Subscriptions
+    """What is known of all of them."""
+
+    def plan_of(self, payment: Payment) -> str | None:
+        """The id of the plan or package that a payment paid for. A provider may name none: then it is that of the
+        subscription when it was paid."""
+        if payment["plan"] is not None or payment["subscription_id"] is None:
+            return payment["plan"]
+        terms = self.subscriptions.terms_paid(payment["provider"], payment["payment_id"])
+        return terms.plan if terms is not None else None
 
     def name_of(self, one: SubscriptionNow) -> str:
         """The name of the plan of a subscription, or its id when the catalogue does not have it."""
@@ -62,7 +74,7 @@ async def plan_card_of(reads: Reads, account_id: str) -> PlanCard:
     sold = await entries_of(reads, "plan") if now else ()
     names = {entry.id: entry.body.name for entry in sold}
     held = await Receipts(reads.ledger.log).held([one["subscription_id"] for one in now])
-    return PlanCard(active_of(now), now, names, await _due(reads, account_id, now), held)
+    return PlanCard(active_of(now), now, names, await _due(reads, account_id, now), held, found.account.subscriptions)
 
 
 async def _due(reads: Reads, account_id: str, now: Iterable[SubscriptionNow]) -> Sequence[Due]:

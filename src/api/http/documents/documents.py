@@ -1,12 +1,12 @@
 """What a document says: which events, which number, who sells, who buys. It asks projections and the log."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
 
 from api.contract.problems import Problem, invalid
+from api.http.documents.bought_names import bought_name
 from api.http.documents.months import MonthWanted, too_long
 from api.http.documents.parties import Letterhead, holder_of
 from api.http.documents.payment_records import payment_records
@@ -21,9 +21,6 @@ from audit.documents.payment_figures import MERCHANTS_OF_RECORD, PROVIDERS, SELL
 from audit.documents.printing import printer
 from audit.statements.form import Period
 from audit.statements.making import StatementRequest, TooLong, make
-from billing.catalog import find
-from billing.errors import BillingRefused
-from billing.errors import Kind as Sold
 from billing.provider_invoices import ProviderInvoices
 from ledger.domain.errors import PaymentAmbiguous, PaymentNotFound, shown
 from ledger.proof.signing_key import CheckpointKeys
@@ -34,8 +31,6 @@ from projections.models.payments.queries import DocumentedPayment, documented_in
 
 MOST_OF_ACCOUNT = 20_000
 """Events of the statement of a whole account: its proof has a kilobyte for each."""
-
-_SOLD: tuple[Sold, ...] = ("plan", "package")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class Documents:
         events, holder = await payment_records(reads, wanted.account_id, wanted.payment_id, found)
         paid = PaymentWanted(wanted.account_id, found.provider, wanted.payment_id, events)
         evident = await payment_evidence(reads.ledger.log, await self._checkpoint_keys(reads), paid)
-        plan = await _name_of(reads, found.plan)
+        plan = await bought_name(reads, wanted.account_id, found.plan, events)
         claims = Claims(self._letterhead.party, holder, printer(), number, plan, self._notes(found.provider))
         kind: Kind = "invoice" if number else "receipt"
         return Ready(f"{kind}-{number or wanted.payment_id}", kind, evident, claims)
@@ -192,14 +187,3 @@ def _same(wanted: MonthWanted) -> Part:
 async def _holder(reads: Reads, account_id: str, version: int) -> Party:
     now = await reads.ledger.current.of(account_id)
     return await holder_of(reads.ledger.log, account_id, version, now.account.profile if now else None)
-
-
-async def _name_of(reads: Reads, bought: str | None) -> str | None:
-    """The name of a plan or package in the catalogue; None when it has none there."""
-    if bought is None:
-        return None
-    async with reads.ledger.log.connection() as connection:
-        for kind in _SOLD:
-            with suppress(BillingRefused):
-                return (await find(connection, kind, bought)).body.name
-    return None

@@ -120,7 +120,7 @@ class Subscription:
 
     def with_word(self, word: Word) -> "Subscription":
         """It with one more word."""
-        return _without_old(replace(self, words=_compacted(sorted({*self.words, word}, key=_by_clock))))
+        return _without_old(replace(self, words=_compacted(sorted({*self.words, word}, key=by_clock))))
 
     def with_payment(self, paid: Paid) -> "Subscription":
         """It with one more payment."""
@@ -142,7 +142,8 @@ class Subscription:
         return _without_old(replace(self, shares=tuple(sorted((*others, share), key=_share_order))))
 
 
-def _by_clock(word: Word) -> tuple[datetime, int, str]:
+def by_clock(word: Word) -> tuple[datetime, int, str]:
+    """The order of words: by the provider's clock, then by their rank."""
     return word.as_of, word.rank, repr(word)
 
 

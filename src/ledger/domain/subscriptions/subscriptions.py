@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ledger.domain.events import CreditsGranted, GrantVoided, PaymentRecorded, SubscriptionRecorded
-from ledger.domain.plans.subscribed import STATUS_RANKS
-from ledger.domain.subscriptions.entitlements import next_window
-from ledger.domain.subscriptions.subscription import TRIAL, Paid, Share, ShareId, Subscription, Word
+from ledger.domain.plans.subscribed import STATUS_RANKS, SubscriptionPayment
+from ledger.domain.plans.terms import Terms
+from ledger.domain.subscriptions.entitlements import next_window, terms_of
+from ledger.domain.subscriptions.subscription import TRIAL, Paid, Share, ShareId, Subscription, Word, by_clock
 
 MAX_SUBSCRIPTIONS = 100
 """The largest number of subscriptions of an account that have not ended."""
@@ -49,6 +50,12 @@ class Subscriptions:
         """The subscription for which a payment was; None when there is none."""
         return next((one for one in self.all if one.provider == provider and one.payment(payment_id) is not None), None)
 
+    def terms_paid(self, provider: str, payment_id: str) -> Terms | None:
+        """The terms of the plan that a payment paid for; None if it is of no subscription, or of a long time ago."""
+        one = self.of_payment(provider, payment_id)
+        paid = one.payment(payment_id) if one is not None else None
+        return terms_of(paid, one) if one is not None and paid is not None else None
+
     def granted_by(self, provider: str, payment_id: str) -> tuple[str, ...]:
         """The ids of the allowances that a payment bought."""
         one = self.of_payment(provider, payment_id)
@@ -57,20 +64,7 @@ class Subscriptions:
     def after_word(self, event: SubscriptionRecorded) -> "Subscriptions":
         """The subscriptions after a report of the state of one."""
         one = self.get(event.subscription_id) or Subscription(event.subscription_id, event.provider)
-        word = Word(
-            event.as_of,
-            STATUS_RANKS[event.status],
-            event.status,
-            event.terms,
-            event.quantity,
-            event.period_start,
-            event.period_end,
-            event.ends_at,
-            event.next_plan,
-            event.trial_ends_at,
-            event.pays,
-        )
-        return self._with(replace(one.with_word(word), settled_to=event.recorded_at))
+        return self._with(replace(one.with_word(_word_of(event)), settled_to=event.recorded_at))
 
     def after_payment(self, event: PaymentRecorded) -> "Subscriptions":
         """The subscriptions after a payment, which may be paid and for one of them."""
@@ -78,9 +72,7 @@ class Subscriptions:
         if what is None or event.status != "paid":
             return self
         one = self.get(what.subscription_id) or Subscription(what.subscription_id, event.provider)
-        _, reason, paid_at, start, end, quantity, terms = what
-        paid = Paid(paid_at, event.payment_id, reason, event.amount_minor, quantity, start, end, terms)
-        return self._with(replace(one.with_payment(paid), settled_to=event.recorded_at))
+        return self._with(replace(one.with_payment(_paid_of(event, what)), settled_to=event.recorded_at))
 
     def after_money_back(
         self, provider: str, payment_id: str, at: datetime, *, refunded: int = 0, lost: int = 0
@@ -125,6 +117,37 @@ class Subscriptions:
 
 
 NO_SUBSCRIPTIONS = Subscriptions()
+
+
+def terms_by_words(payment: PaymentRecorded, words: Iterable[SubscriptionRecorded]) -> Terms | None:
+    """The terms of the plan that a payment paid for, by all words about its subscription, of which the state forgets
+    old ones. None for a payment of no subscription, and as long as no word is known."""
+    what = payment.subscription
+    if what is None:
+        return None
+    said = tuple(sorted(map(_word_of, words), key=by_clock))
+    return terms_of(_paid_of(payment, what), Subscription(what.subscription_id, payment.provider, said))
+
+
+def _word_of(event: SubscriptionRecorded) -> Word:
+    return Word(
+        event.as_of,
+        STATUS_RANKS[event.status],
+        event.status,
+        event.terms,
+        event.quantity,
+        event.period_start,
+        event.period_end,
+        event.ends_at,
+        event.next_plan,
+        event.trial_ends_at,
+        event.pays,
+    )
+
+
+def _paid_of(event: PaymentRecorded, what: SubscriptionPayment) -> Paid:
+    _, reason, paid_at, start, end, quantity, terms = what
+    return Paid(paid_at, event.payment_id, reason, event.amount_minor, quantity, start, end, terms)
 
 
 def _without_long_ended(subscriptions: list[Subscription]) -> list[Subscription]:
