@@ -99,6 +99,24 @@ async def test_a_process_prices_by_the_book_of_the_moment(database: str, there: 
     await log.close()
 
 
+async def test_versions_in_memory_share_the_rates_in_which_they_do_not_differ(
+    database: str, there: table.Connection
+) -> None:
+    log = EventLog(database, readers=1)
+    await log.open()
+    for number in (1, 2, 3):
+        same = [{"model": "m", "charges": [{"charge": "flat", "credits": 7}]}, book(number).as_json()["rates"][0]]
+        await table.publish(there, BookDocument.model_validate({"rates": same}), None, "operator:test")
+    prices = CurrentPrices(log, lambda: datetime.now(UTC), HOUR)
+    await prices.refresh()
+    moments = [one.effective_at for one in await table.timeline(there)]
+    books = [prices.book_at(at) for at in moments]
+    assert [one.version for one in books if one] == [1, 2, 3]
+    assert len({id(one.named["m"]) for one in books if one}) == 1
+    assert [credits(prices, at) for at in moments] == [1, 2, 3]
+    await log.close()
+
+
 async def test_who_has_published_prices_by_it_from_then_on(database: str, there: table.Connection) -> None:
     """Also while others look for new versions: none puts back what it read before the publication."""
     log = EventLog(database, readers=4)

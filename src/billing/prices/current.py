@@ -1,5 +1,7 @@
 """The prices of a process: the books that are or will be in force, in memory, so that pricing asks no database.
 
+Equal rates of two versions are in memory once, so that many versions of a large book take little more than one.
+
 A command is priced when it arrives, and its event keeps the price. So a process that learns of a new version a moment
 later than another prices a moment longer by the old one, and says so in the event.
 """
@@ -7,11 +9,12 @@ later than another prices a moment longer by the old one, and says so in the eve
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import psycopg
 
+from billing.prices.document import BookDocument
 from billing.prices.table import Effective, find, timeline
 from ledger.domain.pricing.book import PriceBook
 from ledger.domain.pricing.price import Priced
@@ -53,9 +56,9 @@ class CurrentPrices:
             found = await timeline(connection)
             wanted = _in_reach(found, self._clock() - self._reach)
             books = {one: self._books[one] for one in wanted if one in self._books}
-            for number in wanted - books.keys():
+            for number in sorted(wanted - books.keys()):
                 document = (await find(connection, number)).document
-                books[number] = await asyncio.to_thread(document.book, number)
+                books[number] = await asyncio.to_thread(_book, document, number, books)
         self._moments, self._numbers, self._books = [one.effective_at for one in found], _numbers(found), books
 
     async def keep_fresh(self) -> None:
@@ -66,6 +69,12 @@ class CurrentPrices:
                 await self.refresh()
             except psycopg.Error as error:
                 _log.warning("the price book could not be read: %s", error)
+
+
+def _book(document: BookDocument, number: int, books: Mapping[int, PriceBook]) -> PriceBook:
+    """A version, which shares its rates with the last one before it."""
+    made, before = document.book(number), max((one for one in books if one < number), default=None)
+    return made if before is None else made.sharing(books[before])
 
 
 def _numbers(found: list[Effective]) -> list[int]:

@@ -42,6 +42,7 @@ def test_a_price_is_that_of_the_model_in_any_order_of_rates(wanted: list[Rate], 
     check_rates(shuffled)
     found = price(book_of(*shuffled), usage)
     assert found == price(book_of(*kept), usage)
+    assert found == price(book_of(*shuffled).sharing(book_of(*kept[1::2])), usage)
     if isinstance(expected, str):
         assert isinstance(found, NoPrice)
         assert found.why == expected
@@ -115,6 +116,23 @@ def test_a_large_book_of_equally_specific_rates_is_compared_at_once() -> None:
         with pytest.raises(AmbiguousRates) as raised:
             check_rates([*some, meets])
         assert raised.value.places == (7, count)
+
+
+def test_a_version_has_the_very_rates_of_the_one_before_where_they_are_equal() -> None:
+    def rates_at(credits: int) -> list[Rate]:
+        names = [("*", f"model-{number}") for number in range(20)] + [
+            (f"provider-{number}", "m*") for number in range(20)
+        ]
+        price_of = {("*", "model-3"): credits, ("provider-3", "m*"): credits}
+        return [Rate(*fits, "*", (Flat(exact(str(price_of.get(fits, 1)))),)) for fits in names]
+
+    first, alone = book_of(*rates_at(1)), book_of(*rates_at(5))
+    shared = alone.sharing(first)
+    assert (shared.named, shared.others) == (alone.named, alone.others)
+    kept = {id(rate) for rates in (*first.named.values(), first.others) for rate in rates}
+    new = [rate for rates in (*shared.named.values(), shared.others) for rate in rates if id(rate) not in kept]
+    assert [rate.fits[:2] for rate in new] == [("*", "model-3"), ("provider-3", "m*")]
+    assert book_of(*rates_at(1)).sharing(first).others is first.others
 
 
 def test_the_metric_goes_before_the_model_and_the_model_before_the_provider() -> None:

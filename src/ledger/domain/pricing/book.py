@@ -48,10 +48,27 @@ class PriceBook:
         others = tuple(rate for rate in by_specificity if "*" in rate.model)
         return cls(version, sha256, {model: tuple(those) for model, those in named.items()}, others)
 
+    def sharing(self, other: "PriceBook") -> "PriceBook":
+        """The same book, with the rates of another one in place of equal ones. Versions mostly differ in few rates, so
+        memory then has the others once."""
+        named = {
+            rates[0].model: rates
+            for rates in (_shared(those, other.named.get(model, ())) for model, those in self.named.items())
+        }
+        return PriceBook(self.version, self.sha256, named, _shared(self.others, other.others))
+
     def fitting(self, usage: Usage) -> Prepared | None:
         """The most specific rate that matches some usage, prepared; None if none does."""
         get = usage.get
         return _fitting(self, get("provider"), get("model"), get("metric"))
+
+
+def _shared(rates: tuple[Rate, ...], kept: tuple[Rate, ...]) -> tuple[Rate, ...]:
+    """Some rates, each from `kept` if an equal one is there; `kept` itself if all are."""
+    if rates == kept:
+        return kept
+    by_globs = {rate.fits: rate for rate in kept}
+    return tuple(one if (one := by_globs.get(rate.fits)) == rate else rate for rate in rates)
 
 
 @lru_cache(_REMEMBERED)
