@@ -82,7 +82,7 @@ def test_no_field_of_a_form_breaks_a_page(service: Service) -> None:
 def test_no_query_breaks_a_page(service: Service) -> None:
     account, clerk = service.open_account(), operator(service)
     pages = ("/transfers", "/webhooks", "/revenue", "/disputes", "/prices", "/prices/what_if", "/catalog", "/keys")
-    of_account = ("plans", "keys", "billing", "subscription/upgrade", "subscription/cancel")
+    of_account = ("plans", "prices", "keys", "billing", "subscription/upgrade", "subscription/cancel")
     for page in (*pages, "/accounts", *(f"/accounts/{account}/{one}" for one in of_account)):
         for name, bad in ((one, bad) for one in QUERIES for bad in bad_for()):
             status = clerk.get(f"{ROOT}{page}?{name}={bad}").status_code

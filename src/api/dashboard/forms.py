@@ -10,14 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api.contract.bodies import CONTROL
-from api.contract.problems import Problem
+from api.contract.problems import Problem, invalid
 from api.dashboard.cookies import form_cookie, session_cookie
 from api.http.requests.request_body import receive_body
+from people.sign_in.words import MAX_EMAIL
 
 TOKEN = "csrf"  # noqa: S105  # the name of a field
 MAX_FORM = 16 * 1024
 """Bytes."""
 MAX_FIELDS = 32
+LONGEST_SEARCH = MAX_EMAIL
+"""Characters of a text that somebody looks for."""
 
 
 def form_secret(request: Request) -> str:
@@ -31,6 +34,14 @@ def form_secret(request: Request) -> str:
 def csrf_token(secret: str) -> str:
     """Derive the form token from a secret. The token does not reveal the secret."""
     return hmac.new(secret.encode(), b"credit-ledger form", sha256).hexdigest()
+
+
+def searched(request: Request) -> str:
+    """The text that somebody looks for. Raises Problem for one that is too long or has control characters."""
+    text = request.query_params.get("q", "").strip()
+    if len(text) > LONGEST_SEARCH or CONTROL.search(text):
+        raise invalid("q", f"must be a text of at most {LONGEST_SEARCH} characters on one line")
+    return text
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.people_pages.teams.acting import LONGEST_SEARCH, searched, teams_of
+from api.dashboard.forms import LONGEST_SEARCH, searched
+from api.dashboard.people_pages.teams.acting import teams_of
 from api.dashboard.rendering import page
 from api.http.queries.reads import reads_of
 from people.directory import MOST, people_with, teams_with

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from api.dashboard.current_user import account_path, operator_of, root_of, user_of
-from api.dashboard.forms import one_line, read_form
+from api.dashboard.forms import LONGEST_SEARCH, one_line, read_form, searched
 from api.dashboard.options import options_of
-from api.dashboard.people_pages.teams.acting import LONGEST_SEARCH, Refused, actor_of, refused, searched
+from api.dashboard.people_pages.teams.acting import Refused, actor_of, refused
 from api.dashboard.person_forms import WrongField
 from api.dashboard.rendering import names_in, page
 from api.http.people.key_lists import Listed, account_keys_of, find_keys

@@ -6,14 +6,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.contract.problems import Problem
+from api.dashboard.forms import LONGEST_SEARCH, searched
+from api.dashboard.price_pages.rate_list import rate_list
 from api.dashboard.rendering import page
 from api.http.queries.query import known_account
 from api.http.queries.reads import Reads, reads_of
 from billing.prices import table
-from billing.prices.document import RateBody
+from billing.prices.document import MAX_RATES
 from billing.prices.table import BookVersion, Published
-from billing.prices.wording import RateChange, globs_of, rate_changes, rate_text
-from ledger.domain.pricing.price import FittingRate
+from billing.prices.wording import RateChange, rate_changes, rate_text
 
 MOST_VERSIONS = 50
 MOST_RATES = 500
@@ -44,7 +45,11 @@ async def price_version(request: Request) -> Response:
 
 
 async def prices_of_account(request: Request) -> Response:
-    """Show the rates that are in force to the holder of an account: what each use costs."""
+    """Show the rates in force to the holder of an account: what each use costs, or those that they look for.
+
+    Raises Problem for a text that is too long or has control characters.
+    """
+    text = searched(request)
     reads, account_id = reads_of(request), request.path_params["account_id"]
     await known_account(reads.ledger, account_id)
     async with reads.ledger.log.connection() as connection:
@@ -55,13 +60,9 @@ async def prices_of_account(request: Request) -> Response:
         "account_prices.html",
         account_id=account_id,
         since=None if found is None else found.version.effective_at,
-        rates=_told([] if found is None else found.document.rates),
+        rates=rate_list([] if found is None else found.document.rates, text, MAX_RATES),
+        longest=LONGEST_SEARCH,
     )
-
-
-def _told(rates: Sequence[RateBody]) -> list[tuple[FittingRate, str]]:
-    """What each rate is for, and the rate in words."""
-    return [(globs_of(rate), rate_text(rate)) for rate in rates]
 
 
 async def _page(
@@ -72,7 +73,7 @@ async def _page(
     changes: Sequence[RateChange] | None = None,
 ) -> Response:
     current = table.in_force(list(versions), reads.clock())
-    rates = [] if found is None else found.document.rates
+    rates = rate_list([] if found is None else found.document.rates, searched(request), MOST_RATES)
     return await page(
         request,
         "prices.html",
@@ -80,8 +81,8 @@ async def _page(
         earlier=max(len(versions) - MOST_VERSIONS, 0),
         in_force=None if current is None else current.version,
         shown=None if found is None else found.version,
-        rates=_told(rates[:MOST_RATES]),
-        more=max(len(rates) - MOST_RATES, 0),
+        rates=rates,
+        longest=LONGEST_SEARCH,
         changes=None if changes is None else changes[:MOST_RATES],
         rate_text=rate_text,
     )

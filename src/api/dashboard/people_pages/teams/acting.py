@@ -4,20 +4,16 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from api.contract.bodies import CONTROL
-from api.contract.problems import STATUSES, invalid
+from api.contract.problems import STATUSES
 from api.contract.scopes import PAGES
 from api.dashboard.current_user import AccountHolder, page_not_found, user_of
 from people.errors import AccessRefused
-from people.sign_in.words import MAX_EMAIL
 from people.teams.people_in_teams import PeopleInTeams
 from people.teams.roles import Role, at_least
 from people.teams.words import Actor, Team
 
 _FIELDS = {"slug_taken": "slug", "already_member": "email"}
 """The fields of the pages of teams that refusals are about."""
-LONGEST_SEARCH = MAX_EMAIL
-"""Characters of a text that an operator looks for."""
 _ACTS = PAGES["POST /accounts/{account_id}/team/limits"]
 
 
@@ -35,14 +31,6 @@ async def team_of(request: Request) -> Team:
     if found is None:
         page_not_found()
     return found
-
-
-def searched(request: Request) -> str:
-    """The text that an operator looks for. Raises Problem for one that is too long or has control characters."""
-    text = request.query_params.get("q", "").strip()
-    if len(text) > LONGEST_SEARCH or CONTROL.search(text):
-        raise invalid("q", f"must be a text of at most {LONGEST_SEARCH} characters on one line")
-    return text
 
 
 def actor_of(request: Request) -> Actor:
