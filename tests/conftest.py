@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 from ledger.service import Ledger
 from tests.clients.typescript import made_client
 from tests.postgres import TestServer, TestServers, quick_folder
-from tests.service import Service, running_service
+from tests.service import Service, SharedService
 
 SERVERS = ["embedded", "machine"]
 TOGETHER = [
@@ -43,6 +43,12 @@ LONGEST = [
 ]
 """The files and folders whose tests take longest: three quarters of a minute and more where others work too."""
 
+SERVED = pytest.StashKey[set[str]]()
+"""The files and folders of which a test needs the shared service."""
+SHARED = pytest.StashKey[SharedService]()
+RARELY = 20_000, 10, 10
+"""The thresholds of the garbage collection. With those of Python it takes a fourteenth of a run's processor time."""
+
 # How long an example takes is the machine's affair, and no property of what is tested.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
@@ -51,30 +57,46 @@ settings.load_profile("patient")
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Collect no garbage while tests are collected, and never look again at what that made: it is kept until the end.
-    Full collections would take a tenth of a run's processor time."""
+    Full collections would take a tenth of a run's processor time. Look more rarely than usual at what tests make."""
     gc.disable()
     yield
     gc.freeze()
+    gc.set_threshold(*RARELY)
     gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In several processes, begin with what takes longest: for a long file that begins last, all others wait."""
+    """In several processes, begin with what needs the shared service, which then ends: it works although nobody asks
+    it. Of the rest begin with what takes longest: for a long file that begins last, all others wait."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _rank(item.nodeid))
+        served = {_together(item.nodeid) for item in items if "shared_service" in getattr(item, "fixturenames", ())}
+        config.stash[SERVED] = served
+        items.sort(key=lambda item: (_together(item.nodeid) not in served, _rank(item.nodeid)))
 
 
 def _rank(name: str) -> int:
     return next((place for place, longest in enumerate(LONGEST) if name.startswith(longest)), len(LONGEST))
 
 
+def _together(name: str) -> str:
+    """What a test is given to a process with: its file, or the first name of those that share something."""
+    file = name.partition("::")[0]
+    return next((places[0] for places in TOGETHER if file.startswith(places)), file)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """In several processes, end the shared service before the first test that comes after all that need it."""
+    served = item.config.stash.get(SERVED, None)
+    if served is not None and _together(item.nodeid) not in served and SHARED in item.config.stash:
+        item.config.stash[SHARED].close()
+
+
 class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # its package has no types
     """Gives each process one file after the other, so that what the tests of a file share is made once in a run."""
 
     def _split_scope(self, nodeid: str) -> str:
-        """What a test is given with."""
-        file = nodeid.partition("::")[0]
-        return next((places[0] for places in TOGETHER if file.startswith(places)), file)
+        return _together(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -160,12 +182,21 @@ async def each_ledger(each_database: str, clock: Clock) -> AsyncIterator[Ledger]
 
 
 @pytest.fixture(scope="session")
-def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One `credit-ledger serve` for all tests that only need accounts of their own."""
+def shared_service(
+    request: pytest.FixtureRequest, servers: TestServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SharedService]:
+    """What starts `service`, and ends it."""
     found = servers.get("embedded")
     assert found is not None
-    with found.database() as conninfo, running_service(conninfo, tmp_path_factory.mktemp("service")) as running:
-        yield running
+    with closing(SharedService(found, lambda: tmp_path_factory.mktemp("service"))) as shared:
+        request.config.stash[SHARED] = shared
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def service(shared_service: SharedService) -> Service:
+    """One `credit-ledger serve` for all tests that only need accounts of their own."""
+    return shared_service.running()
 
 
 @pytest.fixture(scope="session")

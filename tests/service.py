@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from api.runtime.processes.logs import LOG_FORMAT
 from api.runtime.processes.projector import project
 from api.runtime.processes.server import IDLE
 from api.runtime.settings import Settings, load_settings
+from tests.postgres import TestServer
 
 ADMIN_KEY = "a-key-for-tests"
 WEBHOOK_SECRET = "whsec_for_tests"
@@ -180,6 +181,30 @@ def running_service(
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+class SharedService:
+    """A service process for many tests: it starts when one asks for it, and again after it was closed."""
+
+    def __init__(self, server: TestServer, folder: Callable[[], Path]) -> None:
+        self._server = server
+        self._folder = folder
+        """Makes a folder for each start."""
+        self._open = ExitStack()
+        self._running: ServiceProcess | None = None
+
+    def running(self) -> ServiceProcess:
+        """The service, on a database of its own."""
+        if self._running is None:
+            conninfo = self._open.enter_context(self._server.database())
+            starting = running_service(conninfo, self._folder())
+            self._running = self._open.enter_context(starting)
+        return self._running
+
+    def close(self) -> None:
+        """End it, if it runs."""
+        self._running = None
+        self._open.close()
 
 
 def _environment(conninfo: str, folder: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ def under_contract(service: Service) -> Contract:
     return contract
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def contract(service: Service) -> Iterator[Contract]:
     """The document that the service is held against; in the end nothing may be left waiting in its queue."""
     yield under_contract(service)
