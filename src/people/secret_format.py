@@ -19,7 +19,10 @@ SERVICES = "clk"
 BRAND = r"^[a-z][a-z0-9]{0,15}(_[a-z0-9]{1,15})?$"
 """What a brand may be."""
 _SHOWN, _SECRET, _CHECKSUM = 8, 28, 6
+SHORTEST_KEY = len("a_") + _SHOWN + _SECRET + _CHECKSUM
+"""Characters of a key with the shortest brand."""
 _FORM = re.compile(r"[a-z][a-z0-9_]*_[0-9A-Za-z]{42}")
+_WITHIN = re.compile(r"(?<![0-9A-Za-z])(?=([a-z][a-z0-9]{0,15}(?:_[a-z0-9]{1,15})?_[0-9A-Za-z]{42})(?![0-9A-Za-z]))")
 
 
 class NewSecret(NamedTuple):
@@ -58,6 +61,11 @@ def is_mistyped(text: str) -> bool:
 def is_key(text: str) -> bool:
     """Whether a text has the form of a key, with its checksum. No key of an account is from before there was one."""
     return _FORM.fullmatch(text) is not None and checksum(text[:-_CHECKSUM]) == text[-_CHECKSUM:]
+
+
+def has_key(text: str) -> bool:
+    """Whether a key is somewhere in a text, with its checksum: what only looks like one is none."""
+    return any(is_key(found[1]) for found in _WITHIN.finditer(text))
 
 
 def _random(length: int) -> str:

@@ -104,6 +104,7 @@ MORE: dict[int, set[str]] = {
         *("no_subscription", "already_on_plan", "not_an_upgrade", "not_a_downgrade"),
         *("already_cancelled", "not_cancelled", "payment_due", "has_a_subscription"),
         *("slug_taken", "already_member", "seats_taken", "last_owner", "owns_a_team", "team_in_use", "user_exists"),
+        "deletion_requested",
     },
     410: {"token_spent"},
     414: {"query_too_large"},

@@ -214,6 +214,14 @@ def _owns_a_team(company: Company) -> httpx.Response:
     return company.ask("ada", "DELETE", "/api/user/profile", {"password": "correct horse battery"})
 
 
+def _deletion_requested(company: Company) -> httpx.Response:
+    company.enter("ivy")
+    team, deleted = company.team("h", "ada", ivy="member"), {"password": "correct horse battery"}
+    assert company.ask("ivy", "DELETE", "/api/user/profile", deleted).status_code == 202
+    assert company.ask("ivy", "POST", "/api/teams", {"name": "x", "slug": "of-ivy"}).status_code == 409
+    return company.ask("ada", "POST", f"/api/teams/{team}/owner", {"user_id": company.ids["ivy"]})
+
+
 def _user_disabled(company: Company) -> httpx.Response:
     company.enter("hal")
     company.ask(None, "POST", "/api/auth/link", {"email": "hal@example.com"})
@@ -251,6 +259,7 @@ IN_TEAMS: dict[str, Callable[[Company], httpx.Response]] = {
     "seats_taken": _seats_taken,
     "last_owner": _last_owner,
     "owns_a_team": _owns_a_team,
+    "deletion_requested": _deletion_requested,
     "team_in_use": _team_in_use,
     "teams_limit_exceeded": _too_many_teams,
     "fresh_sign_in_required": _stale_sign_in,

@@ -138,7 +138,7 @@ def test_a_newcomer_finds_the_way_to_who_spent_what(new_visit: NewVisit, service
     seen(page, "12-usage")
 
     guest.get_by_role("link", name="Overview", exact=True).click()
-    expect(guest.get_by_text("the limit each-member leaves no more")).to_be_visible()
+    expect(guest.get_by_text("the limit “Each member, each month” leaves no more")).to_be_visible()
     seen(guest, "13-overview-of-a-member")
 
     own.go(mailed(folder, ADA, "joined"))

@@ -10,6 +10,13 @@ from tests.dashboard.browsing import PHONE, Visit, barriers_in_light_and_dark, f
 from tests.dashboard.conftest import NewVisit
 from tests.service import Service
 
+TITLES = {
+    "month": "All usage, each month",
+    "daily": "All usage, each day",
+    "member-month": "Each member, each month",
+    "images": "image, in total",
+    "first-use": "Model gpt-5, each 5 hours",
+}
 MONTH = {"every": "month", "zone": "Asia/Tokyo", "starts": 1}
 
 
@@ -41,12 +48,15 @@ def limits_page(visit: Visit, account: str) -> Page:
 
 
 def card(page: Page, name: str) -> Any:
-    return page.locator("section.limit").filter(has=page.get_by_role("heading", name=name, exact=True))
+    """The limit that has a name, which the page says below what the limit is about."""
+    return page.locator("section.limit").filter(has_text=re.compile(rf"Its name is {re.escape(name)}\."))
 
 
 def test_each_limit_says_how_much_is_left_and_when_it_resets(visit: Visit, limited: str) -> None:
     page = limits_page(visit, limited)
     expect(page.get_by_text("1,000 credits. It resets every month, on the 1st, in Asia/Tokyo.")).to_be_visible()
+    for name, title in TITLES.items():
+        expect(card(page, name).get_by_role("heading")).to_have_text(title)
     expect(card(page, "month")).to_contain_text("230 of 1,000 used")
     expect(card(page, "month")).to_contain_text("770 left")
     expect(card(page, "month")).to_contain_text(re.compile(r"Resets in \d+ \w+, on \d+ \w+ \d{4}, 1[67]:00"))
@@ -59,15 +69,16 @@ def test_each_limit_says_how_much_is_left_and_when_it_resets(visit: Visit, limit
     expect(bob).to_contain_text("bob 30 of 200 used")
     expect(card(page, "images")).to_contain_text("2 over")
     expect(card(page, "first-use")).to_contain_text("It resets 5 hours after the first use.")
-    expect(page.locator("[data-part=now]")).to_contain_text(re.compile(r"can be used now\s*20\s*limit daily"))
+    now = re.compile(r"can be used now\s*20\s*the limit “All usage, each day”")
+    expect(page.locator("[data-part=now]")).to_contain_text(now)
     expect(page.get_by_role("link", name="Set a limit")).to_have_count(0)
 
 
 def test_the_overview_warns_of_what_is_nearly_used_up(visit: Visit, limited: str) -> None:
     visit.open_portal_link(limited)
     page = visit.go(f"/accounts/{limited}")
-    expect(page.get_by_role("note").filter(has_text="daily")).to_contain_text(
-        "Little is left of the limit daily: 20 of"
+    expect(page.get_by_role("note").filter(has_text="each day")).to_contain_text(
+        "Little is left of the limit “All usage, each day”: 20 of"
     )
     page.get_by_role("link", name="All limits").first.click()
     expect(page).to_have_url(re.compile("/limits$"))

@@ -70,6 +70,23 @@ def test_a_grant_with_a_reason_and_a_preview(new_visit: NewVisit, service: Servi
     assert len(events) == 3
 
 
+def test_a_whole_key_that_is_looked_for_gets_into_no_address(new_visit: NewVisit, service: Service) -> None:
+    """A script cuts it to what may be shown; without one, the browser does not send it."""
+    secret = create_key(service.conninfo, "found in a log", ["ledger:read"])
+    for script in (True, False):
+        visit = new_visit(java_script_enabled=script)
+        visit.sign_in()
+        page = visit.go("/keys")
+        page.get_by_role("searchbox").fill(f" {secret}")
+        page.get_by_role("button", name="Search").click()
+        if script:
+            expect(page).to_have_url(re.compile(rf"/keys\?q=[+ ]?{secret[:12]}$"))
+            expect(page.get_by_role("row", name="found in a log")).to_be_visible()
+        else:
+            expect(page).to_have_url(re.compile("/keys$"))
+            assert page.get_by_role("searchbox").evaluate("field => field.validity.patternMismatch")
+
+
 def test_an_account_with_a_slash_in_its_id_is_edited_and_its_page_follows(visit: Visit, service: Service) -> None:
     """Every link, form, redirect and stream of its pages encodes the slash."""
     account = "org/50%2F é"

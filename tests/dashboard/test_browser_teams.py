@@ -109,7 +109,7 @@ def test_a_team_from_its_founding_to_who_spent_what(
     look(page, f"teams-{size[0]}-usage")
 
     guest.reload()
-    expect(guest.get_by_text("the limit each-member leaves no more")).to_be_visible()
+    expect(guest.get_by_text("the limit “Each member, each month” leaves no more")).to_be_visible()
     look(guest, f"teams-{size[0]}-member")
     guest.get_by_role("link", name="Team", exact=True).click()
     expect(guest.get_by_text("@example.com")).to_have_count(0)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from html import unescape
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -14,6 +15,7 @@ from tests.api.stage import eventually
 from tests.dashboard.acting import path_of
 from tests.dashboard.guests import ROOT, guest, operator, person, token_in
 from tests.keys import prefix_of
+from tests.people.letters import PASSWORD
 from tests.postgres import TestServers, owner
 from tests.service import service_here
 
@@ -101,6 +103,116 @@ def test_what_a_form_says_wrong_is_told(company: Company) -> None:
         assert decided(bob, path, "make", **fields).status_code == 400, fields
     assert decided(bob, path, "sell").status_code == 400
     assert "There are no keys yet." in bob.get(path).text
+
+
+def spent(company: Company, account: str, secret: str, amount: int) -> int:
+    """The status of a deduction with a key."""
+    headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": uuid4().hex}
+    path = f"/v1/accounts/{account}/deductions"
+    return company.service.client.post(path, json={"amount": amount}, headers=headers).status_code
+
+
+def limits_of(company: Company, account: str) -> list[tuple[str, str, int]]:
+    """The limits of an account: their sources, what they count, and their amounts."""
+    found = company.service.get(f"/v1/accounts/{account}/limits").json()["limits"]
+    return [(one["source"], one["only"].get("key", ""), one["amount"]) for one in found]
+
+
+def test_a_key_gets_a_credit_limit_on_the_page(company: Company) -> None:
+    """When it is made and later; another key's stays. What is typed wrong is told, and it ends with the key."""
+    company.enter("lena")
+    lena, account = browser(company, "lena"), company.ids["lena"]
+    path = path_of(account, "keys")
+    granted = company.service.post(f"/v1/accounts/{account}/grants", {"kind": "permanent", "amount": 100}, key="g")
+    assert granted.status_code == 201
+    made = [
+        secret_in(decided(lena, path, "make", name=f"up to {most}", read="yes", write="yes", amount=most, period="day"))
+        for most in ("5", "9")
+    ]
+    first = made[0]
+    ids = [prefix_of(secret) for secret in made]
+    assert limits_of(company, account) == [(f"key:{ids[0]}", ids[0], 5), (f"key:{ids[1]}", ids[1], 9)]
+    assert [spent(company, account, first, amount) for amount in (5, 1)] == [201, 402]
+    page = lena.get(path).text
+    assert ("Spent 5 of 5 credits, each day" in page, "used up" in page) == (True, True)
+    assert "Key up to 5, each day" in lena.get(path_of(account, "limits")).text
+    decided(lena, path, "limit", key_id=ids[0], amount="7", period="day")
+    assert "Spent 5 of 7 credits, each day" in lena.get(path).text, "the counter goes on"
+    for typed in ("-1", "1.5", "many", "1" * 17, "9" * 16):
+        for decision, field in (("limit", f"amount-{ids[0]}"), ("make", "amount")):
+            fields = {"key_id": ids[0], "amount": typed, "period": "day", "name": "x", "read": "yes"}
+            answer = decided(lena, path, decision, **fields)
+            assert (answer.status_code, f'aria-describedby="{field}-wrong"' in answer.text) == (422, True), typed
+            assert f'value="{typed}"' in answer.text
+    decided(lena, path, "limit", key_id=ids[0], amount="", period="day")
+    assert limits_of(company, account) == [(f"key:{ids[1]}", ids[1], 9)]
+    assert spent(company, account, first, 20) == 201
+    decided(lena, path, "limit", key_id=ids[0], amount="3", period="")
+    decided(lena, path, "revoke", key_id=ids[0])
+    assert company.service.client.delete(f"/v1/keys/{ids[1]}").status_code == 200
+    assert limits_of(company, account) == []
+
+
+def test_no_key_is_made_whose_limit_is_refused(company: Company) -> None:
+    company.enter("luca")
+    luca, account = browser(company, "luca"), company.ids["luca"]
+    path = path_of(account, "keys")
+    many = [{"limit_id": f"l{number}", "amount": 1} for number in range(50)]
+    set_now = company.service.post(f"/v1/accounts/{account}/limits", {"source": "plan", "limits": many}, key="l")
+    assert set_now.status_code == 201
+    refused = decided(luca, path, "make", name="one more", read="yes", amount="1", period="day")
+    assert (refused.status_code, 'role="alert"' in refused.text, 'id="secret"' in refused.text) == (422, True, False)
+    assert [key["state"] for key in company.service.get("/v1/keys", account_id=account).json()["keys"]] == ["revoked"]
+
+
+def test_a_new_password_asks_about_the_keys_of_its_person(company: Company) -> None:
+    """On the page Settings, and on that of a mailed link, without a session; what is ticked stays ticked."""
+    company.enter("olaf")
+    olaf, account = browser(company, "olaf"), company.ids["olaf"]
+    settings, box = f"{ROOT}/settings", 'name="revoke_keys"'
+    assert box not in olaf.get(settings).text, "there is nothing to ask"
+    secret = secret_in(decided(olaf, path_of(account, "keys"), "make", name="<i>Laptop</i>", read="yes"))
+
+    def answered(path: str, **fields: str) -> httpx.Response:
+        client = olaf if path.startswith(settings) else guest(company.service)
+        return client.post(path, data={"csrf": token_in(client.get(path.removesuffix("/password"))), **fields})
+
+    weak = answered(f"{settings}/password", new_password="password123", revoke_keys="yes")
+    assert (weak.status_code, 'name="revoke_keys" value="yes" checked' in weak.text) == (422, True)
+    assert "&lt;i&gt;Laptop&lt;/i&gt;" in weak.text
+    assert status(company, account, secret) == [200]
+    company.ask(None, "POST", "/api/auth/reset", {"email": "olaf@example.com"})
+    link = f"{ROOT}/reset/{company.link('olaf', kind='reset', path='reset')}"
+    page = guest(company.service).get(link).text
+    assert (box in page, "&lt;i&gt;Laptop&lt;/i&gt;" in page, "checked" in page) == (True, True, False)
+    assert "Your API keys go on" in answered(link, password=PASSWORD).text
+    assert status(company, account, secret) == [200]
+    spent = guest(company.service).get(link)
+    assert (spent.status_code, "Laptop" in spent.text) == (410, False)
+
+    company.ask(None, "POST", "/api/auth/reset", {"email": "olaf@example.com"})
+    link = f"{ROOT}/reset/{company.link('olaf', link.rpartition('/')[2], kind='reset', path='reset')}"
+    assert "Your API keys are revoked" in answered(link, password=f"{PASSWORD} 2", revoke_keys="yes").text
+    eventually(lambda: status(company, account, secret) == [401])
+
+
+def test_who_may_not_set_limits_sets_none_of_keys(company: Company) -> None:
+    """A member of a team for their own key, and operators without the scope that sets limits."""
+    company.enter("nina", "nils")
+    team = company.team("limited", "nina", nils="member")
+    path = path_of(team, "keys")
+    clerk = operator(company.service, create_key(company.service.conninfo, "clerk", ["ledger:read", "people:write"]))
+    key_id = ""
+    for client in (browser(company, "nils", team), clerk):
+        key_id = prefix_of(secret_in(decided(client, path, "make", name="mine", read="yes")))
+        assert 'name="amount"' not in client.get(path).text
+        for fields in ({"key_id": key_id}, {"name": "more", "read": "yes"}):
+            decision = "limit" if "key_id" in fields else "make"
+            assert decided(client, path, decision, amount="1", period="day", **fields).status_code == 403
+    nina = browser(company, "nina", team)
+    assert decided(nina, path, "limit", key_id=key_id, amount="1", period="week").status_code == 200
+    assert limits_of(company, team) == [(f"key:{key_id}", key_id, 1)]
+    assert decided(nina, path, "limit", key_id="00000000", amount="1", period="week").status_code == 404
 
 
 def test_each_role_of_a_team_has_its_keys(company: Company) -> None:
@@ -239,7 +351,6 @@ def test_operators_see_all_keys_and_revoke_any(company: Company) -> None:
     eventually(lambda: status(company, account, key["key"], own) == [401, 401])
     for text, found in (
         ("F A USER", 1),
-        (key["key"], 1),
         (f"clu_{key['id']}…", 1),
         (account, 1),
         ("of a", 2),
@@ -248,6 +359,9 @@ def test_operators_see_all_keys_and_revoke_any(company: Company) -> None:
         rows = clerk.get(f"{ROOT}/keys", params={"q": text}).text
         assert rows.count("<code>") - 1 == found, text
     assert clerk.get(f"{ROOT}/keys", params={"q": "x" * 255}).status_code == 422
+    for client, page in ((clerk, f"{ROOT}/keys"), (clerk, f"{ROOT}/people"), (service.client, "/v1/keys")):
+        refused = client.get(page, params={"q": f" {key['key']} "})
+        assert (refused.status_code, key["key"] in f"{refused.text} {refused.headers}") == (422, False), page
     unknown = {"csrf": token_in(clerk.get(path_of(account, "keys"))), "key_id": "00000000"}
     assert clerk.post(f"{ROOT}/keys", data=unknown).status_code == 404
 

@@ -62,6 +62,7 @@ MISSING = [
     "people/0013_links_and_mails.sql",
     "people/0014_users_of_services.sql",
     "people/0016_letters.sql",
+    "people/0017_makers.sql",
     "outbox/0001_mails.sql",
     "outbox/0002_endings.sql",
     "measures/0001_schema.sql",

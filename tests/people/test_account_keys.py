@@ -18,7 +18,7 @@ from people.sign_in.passwords import Passwords
 from tests.conftest import Clock
 from tests.keys import prefix_of
 from tests.people.letters import Town
-from tests.people.teams import Village
+from tests.people.teams import PRODUCT, Village
 
 ADA = Holder("usr_ada", "usr_ada")
 BOB = Holder("usr_bob", "usr_bob")
@@ -160,12 +160,32 @@ async def test_a_key_is_what_its_maker_is(ring: KeyRing, ledger: Ledger, clock: 
     await village.teams.teams.hand_over(bob, team.team_id, str(ada.user_id))
     await members.change(ada, team.team_id, bob.user_id, None, "suspended")
     assert await state(ring, first, clock) == "revoked"
-    late = await keys.make(holder, WANTED)
-    assert (await role(late), await state(ring, late, clock)) == (None, "disabled")
+    assert await code(keys.make(holder, WANTED)) == "not_found"
     await members.change(ada, team.team_id, bob.user_id, None, "active")
+    late = await keys.make(holder, WANTED)
     assert (await role(late), await state(ring, late, clock)) == ("admin", "active")
     await members.remove(ada, team.team_id, bob.user_id)
     assert await state(ring, late, clock) == "revoked"
+
+
+async def test_a_key_that_is_made_while_its_maker_is_removed_does_not_live_again(ledger: Ledger, clock: Clock) -> None:
+    """Whatever comes first: who is added again begins without keys."""
+    village = Village(Town(ledger, clock, Passwords()))
+    team, bob = await village.team("ada"), (await village.user("bob")).user_id
+    keys, members = Keys(ledger.log, clock, "clu"), village.teams.members
+    holder, made = Holder.person(bob, team.team_id, "admin"), list[object]()
+    for _ in range(5):
+        await members.add(PRODUCT, team.team_id, bob, "admin")
+        makes = [keys.make(holder, WANTED) for _ in range(4)]
+        removal = members.remove(PRODUCT, team.team_id, bob)
+        made += await asyncio.gather(*makes[:2], removal, *makes[2:], return_exceptions=True)
+        await members.add(PRODUCT, team.team_id, bob, "member")
+        assert [key for key in await keys.listed(team.team_id) if key.usable(clock())] == []
+        assert await code(keys.make(holder, Wanted("x", ["admin"]))) == "missing_scope", "the role is that of now"
+        await members.remove(PRODUCT, team.team_id, bob)
+    refused = [one.code for one in made if isinstance(one, AccessRefused)]
+    assert set(refused) <= {"not_found"}
+    assert all(one is None or isinstance(one, (Issued, AccessRefused)) for one in made), made
 
 
 async def test_a_person_of_a_provider_has_keys_of_their_account(keys: Keys, ring: KeyRing, clock: Clock) -> None:

@@ -7,7 +7,7 @@ from zlib import crc32
 from hypothesis import given
 from hypothesis import strategies as st
 
-from people.secret_format import BRAND, DIGITS, checksum, is_mistyped, new_secret
+from people.secret_format import BRAND, DIGITS, SHORTEST_KEY, checksum, has_key, is_mistyped, new_secret
 from tests.keys import prefix_of
 
 BRANDS = st.from_regex(BRAND, fullmatch=True).filter(lambda brand: "\n" not in brand)
@@ -33,6 +33,11 @@ def test_a_new_key_is_read_by_position(brand: str) -> None:
     assert len(key.text) == len(brand) + 43
     assert value_of(key.text[-6:]) == crc32(key.text[:-6].encode())
     assert not is_mistyped(key.text)
+    assert len(key.text) >= SHORTEST_KEY
+    for text in ("{}", "q={}", "q= {} &x=1", "x_{}", "Bearer {}"):
+        assert has_key(text.format(key.text)), text
+    for text in ("{}x", "x{}", "{:.43}", "{}_"):
+        assert has_key(text.format(key.text)) == (text == "{}_"), text
 
 
 @given(STARTS.map(lambda start: start + checksum(start)), st.data())

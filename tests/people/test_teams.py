@@ -344,7 +344,7 @@ async def test_the_database_has_no_secret_of_an_invitation(village: Village) -> 
 
 
 async def test_who_is_deleted_leaves_their_teams_and_no_owner_is(village: Village) -> None:
-    """Their address goes from invitations too. Who got a team since they asked is not erased while they own it."""
+    """Their address goes from invitations too. Who has asked gets no team, until they take it back."""
     team = await village.team(bob="admin", carol="member")
     town, deletions = village.town, village.town.people.deletions
     people = {}
@@ -355,7 +355,12 @@ async def test_who_is_deleted_leaves_their_teams_and_no_owner_is(village: Villag
     await deletions.ask(people["carol"], PASSWORD, HERE)
     other = await village.team("ada", "other")
     await village.invite(other, "carol")
-    await village.teams.teams.hand_over(await village.actor("ada"), team.team_id, people["bob"].user.user_id)
+    hand_over, bob = village.teams.teams.hand_over, people["bob"].user.user_id
+    assert await refusal(hand_over(await village.actor("ada"), team.team_id, bob)) == "deletion_requested"
+    assert await refusal(village.team("bob", "late")) == "deletion_requested"
+    assert await deletions.take_back(bob)
+    await hand_over(await village.actor("ada"), team.team_id, bob)
+    assert await refusal(deletions.ask(people["bob"], PASSWORD, HERE)) == "owns_a_team"
     town.clock.forward(days=6, hours=23)
     assert await deletions.erase_due() == 0
     town.clock.forward(hours=2)

@@ -34,6 +34,9 @@ MAX_KEY = 255
 """Characters of an idempotency key."""
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_SPACES = r"\x20\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+NOT_BLANK = rf"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f{_SPACES}][^\x00-\x1f\x7f-\x9f]*$"
+"""One line with something else than spaces."""
 SEGMENT = r"^[^\x00-\x1f\x7f-\x9f/]*$"
 """One line without a slash."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -90,6 +93,8 @@ def _in_utc(value: datetime) -> datetime:
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
 AmountOrNone = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=ONE_LINE)]
+Named = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, pattern=NOT_BLANK)]
+"""What a field of usage names. A blank one would pass for a member or a model that nobody finds."""
 AccountIdText = Annotated[Id, Field(description=ACCOUNT_ID)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_LINES)]
 Metadata = Annotated[
@@ -145,18 +150,18 @@ class Body(BaseModel):
 class UsageBody(Body):
     """What a deduction was for. It is what the rollups group by."""
 
-    provider: Id | None = None
-    model: Id | None = None
-    project: Id | None = None
-    member: Id | None = None
-    metric: Id | None = None
+    provider: Named | None = None
+    model: Named | None = None
+    project: Named | None = None
+    member: Named | None = None
+    metric: Named | None = None
     input_tokens: AmountOrNone | None = None
     output_tokens: AmountOrNone | None = None
     cached_tokens: AmountOrNone | None = Field(
         None, description="input tokens that were read from a cache; they are not among `input_tokens`"
     )
-    key: Id | None = Field(None, description="the API key or credential with which the work was asked for")
-    agent: Id | None = None
+    key: Named | None = Field(None, description="the API key or credential with which the work was asked for")
+    agent: Named | None = None
     quantity: AmountOrNone | None = Field(None, description="how many units of the metric; default 1")
     duration_ms: AmountOrNone | None = Field(None, description="how long the work took, in milliseconds")
     success: bool | None = Field(None, description="false: the work failed")

@@ -4,7 +4,18 @@ from typing import Annotated
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from api.contract.bodies import NO_OTHER_NAMES, SEGMENT, VARIANTS, Amount, AmountOrNone, Body, Id, OccurredAt, UsageBody
+from api.contract.bodies import (
+    NO_OTHER_NAMES,
+    SEGMENT,
+    VARIANTS,
+    Amount,
+    AmountOrNone,
+    Body,
+    Id,
+    Named,
+    OccurredAt,
+    UsageBody,
+)
 from ledger.domain.commands import MAX_ID, NewLimit
 from ledger.domain.limits import CREDITS, MAX_ALLOWANCES, MAX_LIMITS, MAX_NEAR
 from ledger.domain.periods import LONGEST_TIMED, SHORTEST_TIMED, Every, Period, period_of
@@ -106,7 +117,7 @@ class AllowanceBody(Body):
 class MeteredUsageBody(UsageBody):
     """What was used."""
 
-    metric: Id
+    metric: Named
 
 
 class MeterBody(Body):

@@ -90,6 +90,7 @@ STATUSES: dict[str, tuple[int, str]] = {
     "seats_taken": (409, "The team has no free seat"),
     "last_owner": (409, "The team would have no owner"),
     "owns_a_team": (409, "The person owns a team"),
+    "deletion_requested": (409, "The person is to be erased"),
     "team_in_use": (409, "Something of the team goes on"),
     "batch_refused": (409, "The atomic batch was refused"),
     "not_yet_visible": (409, "The position is not visible yet"),
@@ -267,6 +268,11 @@ def _can_be_shown(value: object) -> bool:
     return isinstance(value, bool | int | str) and len(repr(value)) <= MAX_SHOWN
 
 
+def _is_blank(text: str) -> bool:
+    """Whether it is of spaces alone, none of which is a control character."""
+    return text.isspace() and min(text) >= " " and "\x85" not in text
+
+
 def _message(detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         return "is not a field of this request"
@@ -274,4 +280,6 @@ def _message(detail: ErrorDetails) -> str:
         return "is required"
     if detail["type"] == "value_error":
         return str((detail.get("ctx") or {})["error"])
+    if detail["type"] == "string_pattern_mismatch" and _is_blank(str(detail["input"])):
+        return "must not be blank"
     return detail["msg"][:1].lower() + detail["msg"][1:]

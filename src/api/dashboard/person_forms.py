@@ -14,7 +14,7 @@ from people.oidc.words import SignsInAtProvider
 from people.sign_in.passwords import LONGEST, SHORTEST
 from people.sign_in.people import People
 from people.sign_in.ways_back import WayBack
-from people.sign_in.words import MAX_EMAIL, MAX_NAME, canonical, is_address
+from people.sign_in.words import MAX_EMAIL, MAX_NAME, MadeKey, canonical, is_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Form:
     fields: tuple[Field, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     """Paths below the dashboard, and what each of them is called."""
+    keys: tuple[MadeKey, ...] = ()
+    """API keys that it asks about: whether they end too."""
 
 
 WITH_PASSWORD = Form(
@@ -139,6 +141,11 @@ def address_in(fields: dict[str, str]) -> str:
     if not is_address(email):
         raise WrongField("This is no email address, such as ada@example.com.", "email")
     return email
+
+
+def revokes_keys(fields: dict[str, str]) -> bool:
+    """Whether a form with a new password says that API keys end too."""
+    return fields.get("revoke_keys") == "yes"
 
 
 def password_in(fields: dict[str, str], field: str = "password") -> str:

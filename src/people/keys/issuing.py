@@ -120,10 +120,11 @@ class Keys:
             )
 
     async def make(self, holder: Holder, wanted: Wanted) -> Issued:
-        """Make a key. Raises AccessRefused: missing_scope, or keys_limit_exceeded."""
-        if "admin" in wanted.scopes and holder.role == "member":
-            detail = "A member of a team cannot make a key with the scope admin."
-            raise AccessRefused("missing_scope", detail, scope="admin")
+        """Make a key. Whoever leaves the account at this moment makes none.
+
+        Raises AccessRefused: missing_scope, not_found, or keys_limit_exceeded.
+        """
+        _check_role(holder.role, wanted)
         secret, now = new_secret(self.brand), self.clock()
         values = {
             **wanted._asdict(),
@@ -138,6 +139,9 @@ class Keys:
             "rate_per_minute": wanted.rate_per_minute or RATE,
         }
         async with self._log.connection() as connection, connection.transaction():
+            if holder.member == holder.actor:  # one in the team: who is removed meanwhile comes before or after this
+                await connection.execute(SQL["lock_changes"])
+                _check_role(await _value(connection, "role_behind", values), wanted)
             if not await _value(connection, "make_key", values):
                 detail = f"The account has {MOST_KEYS} usable keys. Revoke one that is not needed."
                 raise AccessRefused("keys_limit_exceeded", detail, limit=MOST_KEYS)
@@ -179,6 +183,11 @@ class Keys:
             if await _value(connection, "end_keys", given):
                 await self._note(connection, "key.revoked", holder, key_id)
 
+    async def one(self, holder: Holder, key_id: str) -> ApiKey:
+        """A key that its holder may act on. Raises AccessRefused: key_not_found."""
+        async with self._log.connection() as connection:
+            return await _one(connection, holder, key_id)
+
     async def end(self, actor: str, key: ApiKey) -> None:
         """Revoke a key of an account or of a service. The key of the settings stays."""
         if key.account_id is not None:
@@ -206,6 +215,15 @@ class Keys:
 def key_not_found(key_id: str) -> AccessRefused:
     """The refusal of a key that the account does not have, or that is over."""
     return AccessRefused("key_not_found", f"There is no usable key {key_id} here.", key_id=key_id)
+
+
+def _check_role(role: Role | None, wanted: Wanted) -> None:
+    """Raise AccessRefused unless somebody with a role may make such a key: missing_scope; not_found without a role."""
+    if role is None:
+        raise AccessRefused("not_found", "You have no such account.")
+    if "admin" in wanted.scopes and role == "member":
+        detail = "A member of a team cannot make a key with the scope admin."
+        raise AccessRefused("missing_scope", detail, scope="admin")
 
 
 def _action(changes: Changes) -> str:

@@ -19,6 +19,8 @@ from people.sign_in.words import Origin, User, digest, new_token
 
 AT_ONCE = 20
 """Users that one look erases at most."""
+_FIRST = "Delete it, or make somebody else its owner."
+_OWN = "You own a team. " + _FIRST
 _ROWS = (
     *("erase_sessions", "erase_tokens", "erase_registrations", "erase_invitations", "erase_attempts"),
     "erase_user",
@@ -40,9 +42,10 @@ class Deletions:
         Raises AccessRefused: owns_a_team, and what `Recovery.confirm` raises.
         """
         user = person.user
-        await self._check_owns_nothing(user.user_id, "You own a team. Delete it, or make somebody else its owner.")
+        async with self._around.log.connection() as connection:
+            await _check_owns_nothing(connection, user.user_id, _OWN)
         await self._recovery.confirm(person, password, origin)
-        return await self._begin(user, by_user("user.deletion_requested", user.user_id))
+        return await self._begin(user, by_user("user.deletion_requested", user.user_id), _OWN)
 
     async def ask_for(self, user_id: str, actor: str) -> datetime:
         """Ask for the end of a user in the name of the product. They are told by mail, and may take it back too.
@@ -53,21 +56,16 @@ class Deletions:
             found = await users(connection, "user", user_id=user_id)
         if not found:
             raise AccessRefused("not_found", "There is no such user.")
-        await self._check_owns_nothing(user_id, "The user owns a team. Delete it, or make somebody else its owner.")
-        return await self._begin(user_of(found[0]), AuditEntry("user.deletion_requested", actor, user_id, user_id))
+        entry = AuditEntry("user.deletion_requested", actor, user_id, user_id)
+        return await self._begin(user_of(found[0]), entry, "The user owns a team. " + _FIRST)
 
-    async def _check_owns_nothing(self, user_id: str, detail: str) -> None:
-        """Raise AccessRefused: owns_a_team for who owns one."""
-        async with self._around.log.connection() as connection:
-            [owned] = await rows(connection, "owned_teams", user_id=user_id)
-        if owned["teams"]:
-            raise AccessRefused("owns_a_team", detail, teams=owned["teams"])
-
-    async def _begin(self, user: User, entry: AuditEntry) -> datetime:
+    async def _begin(self, user: User, entry: AuditEntry, owns: str) -> datetime:
+        """Raises AccessRefused: owns_a_team, which says what `owns` says: a team comes before this or after it."""
         now = self._around.clock()
         async with self._around.log.connection() as connection, connection.transaction():
             given = {"user_id": user.user_id, "at": now + letters.DELETION}
             at: datetime = (await rows(connection, "ask_deletion", **given))[0]["deletion_at"]
+            await _check_owns_nothing(connection, user.user_id, owns)
             if self._around.registration != "off":
                 await self._mail_way_back(connection, user, at)
             await note(connection, now, entry)
@@ -130,3 +128,10 @@ class Deletions:
         await self._around.forget_mails(connection, emails)
         for name in _ROWS:
             await connection.execute(SQL[name], given)
+
+
+async def _check_owns_nothing(connection: Connection, user_id: str, detail: str) -> None:
+    """Raise AccessRefused: owns_a_team for who owns one."""
+    [owned] = await rows(connection, "owned_teams", user_id=user_id)
+    if owned["teams"]:
+        raise AccessRefused("owns_a_team", detail, teams=owned["teams"])

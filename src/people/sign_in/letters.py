@@ -100,7 +100,8 @@ def address_changes(to: str, cause: str, url: str) -> Letter:
 def password_changed(to: str, cause: str, url: str) -> Letter:
     """To a user whose password was changed."""
     body = (
-        f"Your password was changed, and other sessions were ended. If it was not you, choose another one:\n\n{url}\n"
+        "Your password was changed, and other sessions were ended. If it was not you, choose another one, and revoke "
+        f"your API keys there:\n\n{url}\n"
     )
     return Letter(cause, "password_changed", to, "Your password was changed", body, UNDO)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from psycopg.errors import UniqueViolation
@@ -15,10 +15,12 @@ from people.sign_in.passwords import check_strength
 from people.sign_in.sign_ins import SQL, Connection, Person, Purpose, SignIns, Surroundings, rows, user_of
 from people.sign_in.throttle import note_letter, note_link, note_password, withdraw
 from people.sign_in.ways_back import HOME, WayBack, mailable
-from people.sign_in.words import Origin, User, new_token, token_spent
+from people.sign_in.words import MadeKey, Origin, User, digest, new_token, token_spent
 
 FRESH = timedelta(minutes=15)
 """How long after a sign-in whoever has no password is taken to be who signed in."""
+EVER = datetime.min.replace(tzinfo=UTC)
+"""Since when keys are ended that are all ended."""
 _MAILED: tuple[Purpose, ...] = ("reset", "link", "email")
 
 
@@ -75,9 +77,23 @@ class Recovery:
         times = {"now": self._around.clock(), "expires_at": expires_at}
         await connection.execute(SQL["make_token"], {**values, **bound, **times})
 
-    async def reset(self, token: str, password: str) -> None:
-        """Set a new password. All sessions end, and nobody is signed in. Raises AccessRefused: token_spent, or
-        password_too_weak."""
+    async def keys_made(self, user_id: str) -> list[MadeKey]:
+        """The API keys that a user made and that go on working with another password, those used last first."""
+        async with self._around.log.connection() as connection:
+            found = await rows(connection, "keys_made", user_id=user_id, now=self._around.clock())
+        return [MadeKey(**row) for row in found]
+
+    async def keys_behind(self, token: str) -> list[MadeKey]:
+        """The same of whoever may set a new password with a mailed secret; nobody has any where it is of no use."""
+        if not await self._sign_ins.is_usable(token, "reset"):
+            return []
+        async with self._around.log.connection() as connection:
+            found = await rows(connection, "user_of_token", sha256=digest(token), purpose="reset")
+        return await self.keys_made(found[0]["user_id"]) if found else []
+
+    async def reset(self, token: str, password: str, *, revoke_keys: bool = False) -> None:
+        """Set a new password. All sessions end, and nobody is signed in; with `revoke_keys`, the API keys end that the
+        user made. Raises AccessRefused: token_spent, or password_too_weak."""
         around = self._around
         if not await self._sign_ins.is_usable(token, "reset"):  # before the work of a hash
             raise token_spent()
@@ -86,22 +102,28 @@ class Recovery:
         async with around.log.connection() as connection, connection.transaction():
             user = user_of(await self._sign_ins.use(connection, token, "reset"))
             check_strength(password, user.email)
-            await self._set_password(connection, user, hashed, keep=None)
+            await self._set_password(connection, user, hashed, revoke_keys=revoke_keys)
 
-    async def change_password(self, person: Person, password: str | None, new: str, origin: Origin) -> None:
-        """Set a new password, with the present one if there is one. Other sessions end. Raises AccessRefused:
-        password_too_weak, and what `confirm` raises."""
+    async def change_password(
+        self, person: Person, password: str | None, new: str, origin: Origin, *, revoke_keys: bool = False
+    ) -> None:
+        """Set a new password, with the present one if there is one. Other sessions end; with `revoke_keys`, so do the
+        API keys that the user made. Raises AccessRefused: password_too_weak, and what `confirm` raises."""
         user = person.user
         check_strength(new, user.email)
         await self.confirm(person, password, origin)
         hashed = await self._around.passwords.hash(new, origin.network)
         async with self._around.log.connection() as connection, connection.transaction():
-            await self._set_password(connection, user, hashed, keep=person.session_id)
+            await self._set_password(connection, user, hashed, revoke_keys=revoke_keys, keep=person.session_id)
 
-    async def _set_password(self, connection: Connection, user: User, hashed: str, keep: int | None) -> None:
+    async def _set_password(
+        self, connection: Connection, user: User, hashed: str, *, revoke_keys: bool, keep: int | None = None
+    ) -> None:
         around, now = self._around, self._around.clock()
         given = {"user_id": user.user_id, "now": now}
         await connection.execute(SQL["set_password"], {**given, "hash": hashed})
+        if revoke_keys:  # before sessions: docs/adr/0101
+            await self._end_keys(connection, user.user_id, EVER)
         await connection.execute(SQL["end_sessions"], {**given, "except": keep})
         await connection.execute(SQL["end_tokens"], {**given, "purposes": list(_MAILED)})
         await note(connection, now, by_user("user.password_changed", user.user_id))
@@ -174,14 +196,19 @@ class Recovery:
         back to later addresses, and the wish to be erased."""
         now = self._around.clock()
         given = {"user_id": user_id, "now": now, "since": since}
-        for key in await rows(connection, "end_keys_since", **given):  # before sessions: docs/adr/0101
-            await note(connection, now, AuditEntry("key.revoked", user_id, f"key:{key['key_id']}", key["account_id"]))
+        await self._end_keys(connection, user_id, since)  # before sessions: docs/adr/0101
         await connection.execute(SQL["end_sessions"], {**given, "except": None})
         await connection.execute(SQL["end_tokens"], {**given, "purposes": [*_MAILED, "keep"]})
         await connection.execute(SQL["end_undos_since"], given)
         await connection.execute(SQL["end_identities_since"], given)
         if await rows(connection, "stay", **given):
             await note(connection, now, by_user("user.deletion_taken_back", user_id))
+
+    async def _end_keys(self, connection: Connection, user_id: str, since: datetime) -> None:
+        """End the API keys that a user made or rotated since a moment."""
+        now = self._around.clock()
+        for key in await rows(connection, "end_keys_since", user_id=user_id, now=now, since=since):
+            await note(connection, now, AuditEntry("key.revoked", user_id, f"key:{key['key_id']}", key["account_id"]))
 
     async def _set_address(self, connection: Connection, user_id: str, email: str) -> User:
         now = self._around.clock()

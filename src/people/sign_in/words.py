@@ -76,6 +76,15 @@ class OwnSession(NamedTuple):
     current: bool
 
 
+class MadeKey(NamedTuple):
+    """An API key that somebody made and that works, as they see it where they get a new password."""
+
+    prefix: str
+    name: str
+    team_name: str | None
+    last_used_at: datetime | None
+
+
 def canonical(email: str) -> str:
     """The form in which an address is stored and compared: in lower case.
 

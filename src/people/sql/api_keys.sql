@@ -38,6 +38,14 @@ SELECT people.revoke_key(%(prefix)s);
 SELECT action, key_id, account_id, network, networks
 FROM people.note_key_uses(%(prefixes)s, %(sources)s, %(at)s, %(days)s, %(most)s);
 
+-- name: lock_changes
+-- Whoever is removed from a team holds it until they have gone (docs/adr/0101).
+SELECT pg_advisory_xact_lock(hashtextextended('people.key_log', 0));
+
+-- name: role_behind
+-- What whoever makes a key is in its account.
+SELECT people.role_behind(%(account_id)s, %(made_by)s) AS role;
+
 -- name: make_key
 SELECT people.make_key(%(prefix)s, %(sha256)s, %(name)s, %(scopes)s, %(at)s, %(expires_at)s, %(account_id)s, %(member)s,
                        %(made_by)s, %(rate_per_minute)s, %(most)s) AS made;

@@ -50,7 +50,7 @@ UPDATE people.users SET deletion_at = NULL
 WHERE user_id = %(user_id)s AND deletion_at > %(now)s RETURNING user_id;
 
 -- name: due
--- Not who owns a team: somebody handed it to them meanwhile.
+-- Not who owns a team, whose members depend on them: programs of before handed teams to people who had asked.
 SELECT user_id FROM people.users AS u WHERE deletion_at <= %(now)s
   AND NOT EXISTS (SELECT FROM people.members AS m WHERE m.user_id = u.user_id AND m.role = 'owner')
 ORDER BY deletion_at LIMIT %(limit)s;

@@ -37,7 +37,7 @@ ORDER BY t.created_at, t.team_id LIMIT %(limit)s;
 
 -- name: lock_user
 -- Teams of one person are made one after the other; and whoever is erased at the moment gets none.
-SELECT user_id, email FROM people.users WHERE user_id = %(user_id)s FOR NO KEY UPDATE;
+SELECT user_id, email, deletion_at FROM people.users WHERE user_id = %(user_id)s FOR NO KEY UPDATE;
 
 -- name: owned
 SELECT count(*) AS teams FROM people.members WHERE user_id = %(user_id)s AND role = 'owner';

@@ -135,6 +135,17 @@ WHERE user_id = %(user_id)s AND purpose = ANY (%(purposes)s) AND used_at IS NULL
 UPDATE people.tokens SET used_at = %(now)s
 WHERE user_id = %(user_id)s AND purpose = 'undo' AND created_at >= %(since)s AND used_at IS NULL;
 
+-- name: keys_made
+-- The newest secrets of keys that a user made and that work, those that were used last first.
+SELECT k.prefix, k.name, t.name AS team_name, k.last_used_at
+FROM people.api_keys AS k LEFT JOIN people.teams AS t ON t.team_id = k.account_id
+WHERE k.made_by = %(user_id)s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > %(now)s)
+  AND NOT EXISTS (SELECT FROM people.api_keys AS later WHERE later.key_id = k.key_id AND later.replaces = k.prefix)
+ORDER BY k.last_used_at DESC NULLS LAST, k.created_at DESC, k.prefix LIMIT 1000;
+
+-- name: user_of_token
+SELECT user_id FROM people.tokens WHERE sha256 = %(sha256)s AND purpose = %(purpose)s AND user_id IS NOT NULL;
+
 -- name: end_keys_since
 -- Those that a user has made or rotated since, with all of their secrets.
 SELECT made.account_id, ended.key_id

@@ -5,7 +5,7 @@ from psycopg.errors import UniqueViolation
 from people.audit_log import AuditEntry, note
 from people.errors import AccessRefused
 from people.sign_in.words import Place, digest
-from people.teams.changing import Change, change_of, rows
+from people.teams.changing import Change, Row, change_of, rows
 from people.teams.roles import SQL, Role, role_of
 from people.teams.words import (
     MOST_TEAMS,
@@ -65,12 +65,11 @@ class Teams:
     async def make(self, user_id: str, name: str, slug: str, by: str | None = None) -> Team:
         """Make a team that a person owns; `by` somebody else, if the actor is not the person.
 
-        Raises AccessRefused: not_found for an owner who is none, slug_taken, teams_limit_exceeded.
+        Raises AccessRefused: not_found for an owner who is none, deletion_requested, slug_taken, teams_limit_exceeded.
         """
         around, now, team_id = self._around, self._around.clock(), new_id("team")
         async with around.log.connection() as connection, connection.transaction():
-            if not await rows(connection, "lock_user", user_id=user_id):
-                raise not_there("user")
+            _check_stays(await rows(connection, "lock_user", user_id=user_id), "user")
             [owned] = await rows(connection, "owned", user_id=user_id)
             if owned["teams"] >= MOST_TEAMS:
                 detail = f"A person owns at most {MOST_TEAMS} teams."
@@ -103,13 +102,15 @@ class Teams:
             raise _slug_taken(slug or "") from taken
 
     async def hand_over(self, actor: Actor, team_id: str, user_id: str) -> None:
-        """Make a member the owner; the one before becomes an admin. Raises AccessRefused: missing_role."""
+        """Make a member the owner; the one before becomes an admin. Raises AccessRefused: missing_role, and
+        deletion_requested for a member who is to be erased."""
         async with change_of(self._around, team_id, actor) as change:
             change.need("owner")
-            await change.execute("lock_user", user_id=user_id)
+            locked = await change.rows("lock_user", user_id=user_id)
             members = {row["user_id"]: row for row in await change.rows("members")}
             if user_id not in members or members[user_id]["status"] != "active":
                 raise not_there("member")
+            _check_stays(locked, "member")
             [before] = [row["user_id"] for row in members.values() if row["role"] == "owner"]
             await change.execute("set_role", user_id=before, role="admin")
             await change.execute("set_role", user_id=user_id, role="owner")
@@ -137,6 +138,16 @@ class Teams:
             await change.execute("end_keys", user_id=None)
             await change.execute("delete", kept=digest(kept) if kept else None)
             await change.note("team.deleted", team_id, credits_to=owner)
+
+
+def _check_stays(locked: list[Row], what: str) -> None:
+    """Raise AccessRefused: not_found unless a user is there, and deletion_requested for one who is to be erased: the
+    owner of a team is not, and the team would put it off for ever."""
+    if not locked:
+        raise not_there(what)
+    if locked[0]["deletion_at"] is not None:
+        detail = "Whoever asked to be erased owns no new team. They may take that back first, in their settings."
+        raise AccessRefused("deletion_requested", detail, deletion_at=locked[0]["deletion_at"])
 
 
 async def _owner_of(change: Change) -> str:

@@ -4,11 +4,14 @@ The last two are checked after every test of this file.
 """
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
 
+from api.contract.bodies import UsageBody
 from api.contract.operations import OPERATIONS as COMMANDS
+from ledger.domain.usage import DIMENSIONS
 from tests.api.stage import OPERATIONS, PATHS, Ask, Json, asks, field_errors, fresh, refused
 from tests.service import Service
 
@@ -248,6 +251,23 @@ def test_all_that_is_missing_is_named(service: Service, account: str, operation:
 def test_words_that_are_none_of_ours_are_refused(service: Service, account: str, operation: str, field: str) -> None:
     for value in ("", "Permanent", "usd", "dollars", "paid ", "all", 1, True, ["paid"], "US\n"):
         assert list(field_errors(changed(asks(account)[operation], field, value).post(service, "k"))) == [field]
+
+
+def test_a_blank_name_in_usage_is_refused_as_such(service: Service, account: str) -> None:
+    """It would be a member, a model or a key that nobody finds. Spaces within a name, or around it, are its own."""
+    spaces = " ", "\u00a0 \u2003", "\u3000" * 128
+    for operation in ("deduct", "capture", "meter"):
+        for name, value in product(DIMENSIONS, spaces):
+            error = field_errors(changed(asks(account)[operation], f"usage.{name}", value).post(service, "k"))
+            assert {field: one["message"] for field, one in error.items()} == {f"usage.{name}": "must not be blank"}
+    for path, body in (
+        ("/v1/keys", {"account_id": account, "name": "x", "member": " "}),
+        ("/v1/portal_sessions", {"account_id": account, "member": " "}),
+        ("/v1/portal_sessions", {"account_id": account, "user": {"user_id": " "}}),
+    ):
+        assert list(field_errors(service.post(path, body))) in (["member"], ["user.user_id"])
+    for value in ("a", " a", "a ", "a b", "\u3000é", "𝄞", "0"):
+        assert UsageBody.model_validate({"member": value}).member == value
 
 
 # Ids and texts ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from api.contract.scope_matrix import matrix, own_key
 from api.contract.scopes import MEANINGS, PAGES, PEOPLE, ROUTES
 from api.dashboard.app import dashboard
 from people.api_keys import OWN_SCOPES, SCOPES, create_key
+from people.secret_format import new_secret
 from tests.api.stage import Ask, asks, refused, staged
 from tests.commands import command
 from tests.dashboard.acting import filled_in, path_of
@@ -188,6 +189,11 @@ def test_a_stranger_makes_the_service_read_nothing(serving: Service) -> None:
     assert len(answer.content) < 1_000
     refused(serving.client.get(f"/v1/accounts/x/balance?{long}"), 414, "query_too_large")
     refused(serving.client.post(f"/v1/batch?{long}", json={}), 414, "query_too_large")
+    for sent in (secret := new_secret().text, secret.replace("_", "%5F"), f"Bearer+{secret}"):
+        for path in ("/v1/accounts/x/balance", "/v1/keys"):
+            answer = serving.client.get(f"{path}?key={sent}")
+            refused(answer, 422, "validation_failed")
+            assert secret not in answer.text
 
 
 # Batches ------------------------------------------------------------------------------------------------------------

@@ -126,6 +126,7 @@ FACTS: Mapping[str, Mapping[str, Any]] = {
     "already_member": {"member_status": str},
     "seats_taken": {"max_members": int, "members": int, "invited": int},
     "owns_a_team": {"teams": int},
+    "deletion_requested": {"deletion_at": datetime},
     "team_in_use": {"subscription_id?": str, "open_holds?": int},
     "teams_limit_exceeded": _MOST,
     "effective_in_the_past": {"effective_at": datetime, "now": datetime},

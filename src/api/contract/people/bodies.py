@@ -25,6 +25,7 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r
 MailedToken = Annotated[Token, Field(description="the last part of the address in the mail")]
 
 
+RevokeKeys = Annotated[bool, Field(description="true: the API keys that the person made end too")]
 Name = Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=ONE_LINE)]
 
 
@@ -92,6 +93,7 @@ class ResetBody(Body):
 
     token: MailedToken
     password: NewPassword
+    revoke_keys: RevokeKeys = False
 
 
 class ChangeEmailBody(Body):
@@ -106,6 +108,7 @@ class ChangePasswordBody(Body):
 
     password: OwnPassword = None
     new_password: NewPassword
+    revoke_keys: RevokeKeys = False
 
 
 class ProfileBody(Body):

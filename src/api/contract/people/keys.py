@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from api.contract.answers.answer import Answer, ProblemDocument
-from api.contract.bodies import MAX_KEY, ONE_LINE, AccountIdText, Body, DeductBody, HoldBody, Id
+from api.contract.bodies import MAX_KEY, ONE_LINE, AccountIdText, Body, DeductBody, HoldBody, Named
 from api.contract.limit_bodies import MeterBody
 from people.api_keys import OWN_SCOPES, ApiKey, Scope, State
 from people.keys.issuing import LONGEST_GRACE, LONGEST_NAME, MOST_PER_MINUTE
@@ -40,7 +40,7 @@ class AccountKeyBody(NewKeyBody):
     """Make a key of an account."""
 
     account_id: AccountIdText
-    member: Id | None = Field(None, description="whose use it is: `usage.member` of all that it spends")
+    member: Named | None = Field(None, description="whose use it is: `usage.member` of all that it spends")
 
 
 class KeyChangesBody(Body):

@@ -12,6 +12,7 @@ from api.contract.bodies import (
     Body,
     CheckoutIdText,
     Id,
+    Named,
     PortalPage,
     WebAddress,
 )
@@ -22,7 +23,7 @@ from people.teams.roles import Role
 class PortalUserBody(Body):
     """Who the person is: what the pages call them."""
 
-    user_id: Id
+    user_id: Named
     email: Annotated[str, StringConstraints(max_length=MAX_EMAIL, pattern=EMAIL)] | None = None
     name: Annotated[str, StringConstraints(max_length=MAX_NAME, pattern=ONE_LINE)] | None = None
 
@@ -37,7 +38,7 @@ class PortalSessionBody(Body):
     return_url: WebAddress | None = Field(None, description="where the page links back to")
     page: PortalPage | None = Field(None, description="the page that it opens; default: the overview")
     checkout_id: CheckoutIdText | None = Field(None, description="the checkout whose page it opens, in place of `page`")
-    member: Id | None = Field(
+    member: Named | None = Field(
         None, description="the `member` in the usage that is the person's own; default: the `user_id` of `user`"
     )
     role: Role | None = Field(

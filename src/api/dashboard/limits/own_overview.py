@@ -5,7 +5,7 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.dashboard.limits.page import card_of, limits_of_member
+from api.dashboard.limits.page import binding_in, cards_of, limit_names, limits_of_member
 from api.dashboard.rendering import formatter_of, page, required_position
 from api.http.queries.breakdown import breakdown_of
 from api.http.queries.periods import Period
@@ -22,12 +22,14 @@ async def own_overview(request: Request, account_id: str, member: str) -> Respon
     today = formatter.now.astimezone(formatter.zone).date()
     period = Period(today - timedelta(days=DAYS - 1), today, formatter.zone)
     used = await breakdown_of(reads, account_id, period, required_position(request), member=member)
+    cards = cards_of(found, formatter, await limit_names(request, found))
     return await page(
         request,
         "own_overview.html",
         account_id=account_id,
         found=found,
-        cards=[card_of(limit, formatter) for limit in found["limits"]],
+        cards=cards,
+        binding=binding_in(found, cards),
         totals=used["totals"],
         days=DAYS,
     )

@@ -1,33 +1,31 @@
 """The limits page: what may be used now, and for each limit how much of it is left and when it resets."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.contract.answers.limits import CounterNow, LimitFields, LimitNow, LimitsAnswer, limit_fields
+from api.contract.answers.limits import CounterNow, LimitNow, LimitsAnswer
 from api.contract.scopes import PAGES
 from api.dashboard.current_user import user_of
 from api.dashboard.done_notice import done_by
-from api.dashboard.formatting import Formatter, ordinal
+from api.dashboard.formatting import Formatter
 from api.dashboard.limits.forms import OPERATOR
-from api.dashboard.limits.lengths import length_of
+from api.dashboard.limits.wording import often, rule_of, title_of, window_of
 from api.dashboard.rendering import formatter_of, names_in, page
-from api.http.people.key_lists import key_ids_of
+from api.http.people.key_lists import account_keys_of, key_ids_of
+from api.http.people.teams.limits import KEY_SOURCE
 from api.http.queries.limits import limits_answer
 from api.http.queries.reads import Reads, reads_of
 from ledger.domain.errors import AccountNotFound
-from ledger.domain.events import LimitsSet
-from ledger.domain.limits import CREDITS
 from ledger.domain.usage import Usage
 
 MOST_COUNTERS = 50
 """The counters of a limit that the page shows, those that used most."""
 State = Literal["left", "near", "reached"]
 _SET = PAGES["GET /accounts/{account_id}/limit"]
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 class Bar(NamedTuple):
@@ -51,6 +49,7 @@ class LimitCard(NamedTuple):
     """One limit with its bars."""
 
     limit: LimitNow
+    title: str
     rule: str
     window: str
     bars: list[Bar]
@@ -58,6 +57,26 @@ class LimitCard(NamedTuple):
     """Counters that are not shown."""
     may_change: bool
     """Whether the form of operators may replace it: other sources have limits of their own."""
+
+    @property
+    def is_of_key(self) -> bool:
+        """Whether the page of keys set it, for one key."""
+        return self.limit["source"].startswith(KEY_SOURCE)
+
+    @property
+    def set_by(self) -> str:
+        """Who set it."""
+        return "the page of keys" if self.is_of_key else self.limit["source"]
+
+    @property
+    def often(self) -> str:
+        """In which windows it counts, such as: each month."""
+        return often(self.limit)
+
+    @property
+    def every(self) -> str:
+        """Its calendar window, such as `month`; an empty text for none."""
+        return (self.limit["period"] or {}).get("every", "")
 
     @property
     def unit(self) -> str:
@@ -68,8 +87,7 @@ class LimitCard(NamedTuple):
 class LimitNotice(NamedTuple):
     """A hard limit of which little or nothing is left."""
 
-    limit_id: str
-    unit: str
+    title: str
     bar: Bar
 
 
@@ -78,13 +96,16 @@ async def limits(request: Request) -> Response:
     account_id, formatter = request.path_params["account_id"], formatter_of(request)
     own, reads = user_of(request).sees_only, reads_of(request)
     found = await (limits_now(reads, account_id) if own is None else limits_of_member(request, account_id, own))
+    names = await limit_names(request, found)
+    cards = cards_of(found, formatter, names)
     return await page(
         request,
         "limits.html",
         account_id=account_id,
         found=found,
-        cards=[card_of(limit, formatter) for limit in found["limits"]],
-        names=await names_in(request, account_id),
+        cards=cards,
+        binding=binding_in(found, cards),
+        names=names,
         sets=user_of(request).may(_SET),
         done=await done_by(request, account_id),
     )
@@ -110,14 +131,33 @@ def notices_of(found: LimitsAnswer) -> list[LimitNotice]:
     """The hard limits for all usage of which little or nothing is left."""
     whole = [limit for limit in found["limits"] if limit["hard"] and not limit["each"] and not limit["only"]]
     bars = [(limit, bar_of(limit, counter)) for limit in whole for counter in limit["counters"]]
-    return [LimitNotice(limit["limit_id"], limit["unit"], bar) for limit, bar in bars if bar.state != "left"]
+    return [LimitNotice(title_of(limit, {}), bar) for limit, bar in bars if bar.state != "left"]
 
 
-def card_of(limit: LimitNow, formatter: Formatter) -> LimitCard:
-    """A limit as the page shows it."""
+async def limit_names(request: Request, found: LimitsAnswer) -> dict[str, str]:
+    """What the members and keys are called that limits are about, by their ids."""
+    account_id = found["account_id"]
+    names = await names_in(request, account_id)
+    if any("key" in limit["each"] or "key" in limit["only"] for limit in found["limits"]):
+        names |= {key.key_id: key.name for key in await account_keys_of(request).listed(account_id)}
+    return names
+
+
+def cards_of(found: LimitsAnswer, formatter: Formatter, names: Mapping[str, str]) -> list[LimitCard]:
+    """Limits as a page shows them. `names` has those of members and keys, by their ids."""
+    return [_card(limit, formatter, names) for limit in found["limits"]]
+
+
+def binding_in(found: LimitsAnswer, cards: Iterable[LimitCard]) -> str | None:
+    """The title of the limit that leaves least; None where the balance does."""
+    return next((card.title for card in cards if card.limit["limit_id"] == found["binding"]), None)
+
+
+def _card(limit: LimitNow, formatter: Formatter, names: Mapping[str, str]) -> LimitCard:
     bars = [bar_of(limit, counter) for counter in limit["counters"][:MOST_COUNTERS]]
     more = len(limit["counters"]) - len(bars) + limit["more_counters"]
-    return LimitCard(limit, rule_of(limit, formatter), window_of(limit), bars, more, limit["source"] == OPERATOR)
+    title, rule, window = title_of(limit, names), rule_of(limit, formatter, names), window_of(limit)
+    return LimitCard(limit, title, rule, window, bars, more, limit["source"] == OPERATOR)
 
 
 def bar_of(limit: LimitNow, counter: CounterNow) -> Bar:
@@ -129,47 +169,3 @@ def bar_of(limit: LimitNow, counter: CounterNow) -> Bar:
     elif limit["near"] and 100 * used >= max(limit["near"]) * amount:
         state = "near"
     return Bar(counter["value"], used, amount, counter["headroom"], counter["over"], state, counter["resets_at"])
-
-
-def rule_set(event: LimitsSet, formatter: Formatter) -> list[str]:
-    """What the last limit of an event says, in sentences, and whether its counters go on."""
-    limit = limit_fields(event.limits[-1])
-    goes_on = limit["limit_id"] in event.kept
-    return [
-        f"{rule_of(limit, formatter)}.",
-        window_of(limit),
-        "Beyond it, usage is refused." if limit["hard"] else "Beyond it, usage is only counted.",
-        "Its counters go on." if goes_on else "Its counters begin at 0.",
-    ]
-
-
-def rule_of(limit: LimitFields, formatter: Formatter) -> str:
-    """What a limit says, such as: 1,000 credits for each member, only of model gpt-5."""
-    rule = f"{formatter.number(limit['amount'])} {_unit(limit['unit'], limit['amount'])}"
-    if limit["each"]:
-        rule += f" for each {limit['each'][0]}"
-    if limit["only"]:
-        rule += ", only of " + " and ".join(f"{name} {value}" for name, value in limit["only"].items())
-    return rule
-
-
-def _unit(unit: str, amount: int) -> str:
-    if unit == CREDITS:
-        return "credit" if amount == 1 else CREDITS
-    return f"units of {unit}" if amount != 1 else f"unit of {unit}"
-
-
-def window_of(limit: LimitFields) -> str:
-    """The window in which a limit counts, in words."""
-    period = limit["period"]
-    if period is None:
-        return "It never resets."
-    if "seconds" in period:
-        return f"It resets {length_of(period['seconds'])} after the first use."
-    every, starts, zone = period["every"], period.get("starts", 1), period["zone"]
-    when = ""
-    if every == "week":
-        when = f", on {_WEEKDAYS[starts - 1]}"
-    elif every == "month":
-        when = f", on the {ordinal(starts)}"
-    return f"It resets every {every}{when}, in {zone}."

@@ -17,7 +17,7 @@ from api.contract.scopes import EXPLANATIONS
 from api.dashboard.current_user import Operator, account_path, operator_of, page_not_found, root_of
 from api.dashboard.forms import read_form
 from api.dashboard.limits.forms import FIELDS, NEW, FormError, typed_values, with_limit, without_limit
-from api.dashboard.limits.page import rule_set
+from api.dashboard.limits.wording import rule_set
 from api.dashboard.pages.action_forms import ACTIONS, Action, parse_form
 from api.dashboard.pages.event_details import EventDetails, balances_between, details_of
 from api.dashboard.pages.profile_form import filled

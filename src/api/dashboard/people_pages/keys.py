@@ -13,16 +13,30 @@ from starlette.responses import RedirectResponse, Response
 
 from api.dashboard.current_user import account_path, operator_of, root_of, user_of
 from api.dashboard.forms import LONGEST_SEARCH, one_line, read_form, searched
+from api.dashboard.limits.page import LimitCard
 from api.dashboard.options import options_of
+from api.dashboard.people_pages.key_limits import (
+    LOOKED_BACK,
+    PERIODS,
+    KeyLimit,
+    limit_in,
+    limits_by_key,
+    may_limit,
+    set_limit,
+    unnamed_credits,
+)
 from api.dashboard.people_pages.teams.acting import Refused, actor_of, refused
 from api.dashboard.person_forms import WrongField
 from api.dashboard.rendering import names_in, page
+from api.http.people.account_keys import end_limit
 from api.http.people.key_lists import Listed, account_keys_of, find_keys
 from api.http.queries.query import Page, known_account, now_of
 from api.http.queries.reads import reads_of
+from ledger.domain.errors import Refusal
 from people.api_keys import OWN_SCOPES, ApiKey, Scope, State
 from people.errors import AccessRefused
 from people.keys.issuing import LONGEST_NAME, MOST_PER_MINUTE, RATE, Changes, Holder, Issued, Wanted
+from people.teams.words import missing_role
 
 Form = Mapping[str, str]
 _GRACE = timedelta(days=1)
@@ -34,8 +48,8 @@ _WORDS: Mapping[Scope, str] = {
     "write": "Write: spend credits of the account",
     "admin": "Admin: what your role may manage",
 }
-_EMPTY: Form = dict.fromkeys(("name", "ends", "rate", *OWN_SCOPES), "")
-_NEW: Form = {**_EMPTY, "read": "yes", "write": "yes"}
+_EMPTY: Form = dict.fromkeys(("name", "ends", "rate", "amount", "period", *OWN_SCOPES), "")
+_NEW: Form = {**_EMPTY, "read": "yes", "write": "yes", "period": "month"}
 """What the form of a new key says at first."""
 _ENDS: Mapping[str, int | None] = {"": None, "30": 30, "90": 90, "365": 365}
 """The choices of days after which a key ends."""
@@ -52,6 +66,13 @@ class KeyRow(NamedTuple):
     """Whether who looks may have another secret of it."""
     enables: bool
     """Whether it works when it is enabled."""
+    limits: list[LimitCard]
+    """The limits of this key alone, whoever set them."""
+
+    @property
+    def own_limit(self) -> LimitCard | None:
+        """The one that this page sets."""
+        return next((card for card in self.limits if card.is_of_key), None)
 
 
 async def keys(request: Request) -> Response:
@@ -68,6 +89,8 @@ async def submit_keys(request: Request) -> Response:
         return await _show(request, holder, problem=refused(error), given=form)
     except WrongField as error:
         return await _show(request, holder, problem=Refused(422, str(error), error.field), given=form)
+    except Refusal as error:
+        return await _show(request, holder, problem=Refused(422, error.message), given=form)
     if made is not None:
         return await _show(request, holder, made=made)
     return RedirectResponse(account_path(root_of(request), holder.account_id, "keys"), 303)
@@ -87,7 +110,10 @@ async def revoke_any(request: Request) -> Response:
     """Revoke a key, of a service too, as an operator. Raises AccessRefused: key_not_found."""
     form, here = await read_form(request), account_keys_of(request)
     key = await here.find(one_line(form, "key_id"), services=True)
-    await here.end(f"operator:{operator_of(request).key.prefix}", key)
+    actor = f"operator:{operator_of(request).key.prefix}"
+    await here.end(actor, key)
+    if key.account_id is not None:
+        await end_limit(request, Holder(actor, key.account_id), key.key_id)
     return RedirectResponse(f"{root_of(request)}/keys", 303)
 
 
@@ -101,20 +127,38 @@ async def _holder(request: Request) -> Holder:
 
 
 async def _carry_out(request: Request, holder: Holder, form: Form) -> Issued | None:
-    """What a form asks for. Raises AccessRefused, WrongField, and HTTPException 400 for what no form has."""
+    """What a form asks for. Raises AccessRefused, WrongField, Refusal, and HTTPException 400 for what no form has."""
     here, key_id = account_keys_of(request), one_line(form, "key_id")
     match form.get("decision"):
         case "make":
-            return await here.make(holder, _wanted(request, form))
+            return await _make(request, holder, _wanted(request, form), limit_in(form, "amount"))
         case "rotate":
             return await here.rotate(holder, key_id, _GRACE)
         case "disable" | "enable" as word:
             await here.change(holder, key_id, Changes(disabled=word == "disable"))
         case "revoke":
             await here.revoke(holder, key_id)
+            await end_limit(request, holder, key_id)
+        case "limit":
+            await here.one(holder, key_id)
+            await set_limit(request, holder, key_id, limit_in(form, f"amount-{key_id}"))
         case _:
             raise HTTPException(400, "The form cannot be read.")
     return None
+
+
+async def _make(request: Request, holder: Holder, wanted: Wanted, limit: KeyLimit | None) -> Issued:
+    """A key with its limit; none where the limit is refused. Raises as `Keys.make` and `set_limit` do."""
+    if limit is not None and not may_limit(request, holder):
+        raise missing_role("admin")
+    made = await account_keys_of(request).make(holder, wanted)
+    if limit is not None:
+        try:
+            await set_limit(request, holder, made.key.key_id, limit)
+        except BaseException:
+            await account_keys_of(request).revoke(holder, made.key.key_id)
+            raise
+    return made
 
 
 def _wanted(request: Request, form: Form) -> Wanted:
@@ -145,15 +189,16 @@ async def _listed(request: Request, listed: Listed, holder: Holder | None = None
     """What a template shows of one page of a list. Raises Problem for a cursor of another list."""
     cursor = request.query_params.get("cursor") or None
     found = await find_keys(request, "page of keys", listed, Page(_ROWS, cursor))
-    rows = [_row(request, key, holder) for key in found.keys]
+    limits = await limits_by_key(request, holder.account_id) if holder else {}
+    rows = [_row(request, key, holder, limits.get(key.key_id, [])) for key in found.keys]
     return {"rows": rows, "next_cursor": found.next_cursor, "first": cursor is None}
 
 
-def _row(request: Request, key: ApiKey, holder: Holder | None) -> KeyRow:
+def _row(request: Request, key: ApiKey, holder: Holder | None, limits: list[LimitCard]) -> KeyRow:
     state = key.state(now_of(request))
     allows: list[str] = sorted(key.scopes) if key.account_id is None else [*key.own_scopes]
     rotates = state == "active" and holder is not None and holder.may_rotate(key)
-    return KeyRow(key, state, _TONES[state], allows, rotates, state == "disabled" and key.role is not None)
+    return KeyRow(key, state, _TONES[state], allows, rotates, state == "disabled" and key.role is not None, limits)
 
 
 async def _show(
@@ -164,13 +209,19 @@ async def _show(
     problem: Refused | None = None,
     given: Form | None = None,
 ) -> Response:
-    here = account_keys_of(request)
+    here, listed = account_keys_of(request), await _listed(request, Listed(holder.account_id, holder.seen), holder)
+    limits = may_limit(request, holder)
     return await page(
         request,
         "keys.html",
         status=200 if problem is None else problem.status,
         account_id=holder.account_id,
-        **await _listed(request, Listed(holder.account_id, holder.seen), holder),
+        **listed,
+        limits=limits,
+        periods=PERIODS,
+        unnamed=await unnamed_credits(request, holder.account_id) if limits else 0,
+        looked_back=LOOKED_BACK,
+        limited=given if given and given.get("decision") == "limit" else {},
         names=await names_in(request, holder.account_id),
         made=made,
         problem=problem,

@@ -1,5 +1,7 @@
 """A forgotten password, and the links about a new address."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,6 +13,7 @@ from api.dashboard.person_forms import (
     address_in,
     password_in,
     people_of,
+    revokes_keys,
     show,
     way_back,
 )
@@ -51,17 +54,26 @@ async def show_reset(request: Request) -> Response:
     """Ask for a new password, if the link opens."""
     if not await people_of(request).sign_ins.is_usable(request.path_params["token"], "reset"):
         return await spent(request)
-    return await show(request, RESET)
+    return await show(request, await _reset_form(request))
 
 
 async def reset(request: Request) -> Response:
     """Set the new password."""
 
     async def ask(fields: Fields) -> Response:
-        await people_of(request).recovery.reset(request.path_params["token"], password_in(fields))
-        return await notice(request, "Your password is changed", "Sign in with the new one.")
+        ends, token = revokes_keys(fields), request.path_params["token"]
+        await people_of(request).recovery.reset(token, password_in(fields), revoke_keys=ends)
+        keys = "" if not form.keys else " Your API keys are revoked." if ends else " Your API keys go on."
+        return await notice(request, "Your password is changed", f"Sign in with the new one.{keys}")
 
-    return await submitted(request, RESET, ask)
+    form = await _reset_form(request)
+    return await submitted(request, form, ask)
+
+
+async def _reset_form(request: Request) -> Form:
+    """With the keys of whoever has the link."""
+    keys = await people_of(request).recovery.keys_behind(request.path_params["token"])
+    return replace(RESET, keys=tuple(keys))
 
 
 async def show_email(request: Request) -> Response:

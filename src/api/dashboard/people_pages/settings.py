@@ -104,6 +104,7 @@ async def show_settings(
         mails=[(kind, MAILS[kind], kind not in profile.mails_off) for kind in MAIL_KINDS],
         languages=languages(),
         limits=LIMITS,
+        keys=await people.recovery.keys_made(person.user.user_id),
         confirms=profile.has_password or is_fresh(person, now_of(request)),
         provider=provider.title if (provider := provider_of(request)) is not None else None,
         again=AGAIN.query,

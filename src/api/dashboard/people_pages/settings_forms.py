@@ -11,7 +11,15 @@ from api.contract.problems import STATUSES, Problem
 from api.dashboard.current_user import home_path, page_not_found, root_of, user_of
 from api.dashboard.forms import read_form
 from api.dashboard.people_pages.settings import Wrong, done, person_on, show_settings
-from api.dashboard.person_forms import WrongField, address_in, field_of, name_in, password_in, people_of
+from api.dashboard.person_forms import (
+    WrongField,
+    address_in,
+    field_of,
+    name_in,
+    password_in,
+    people_of,
+    revokes_keys,
+)
 from api.http.own_data.copy import send_copy
 from api.http.people.leaving import ask_deletion
 from api.http.people.origins import origin_of
@@ -49,7 +57,9 @@ async def change_password(request: Request) -> Response:
     async def change(fields: Fields) -> None:
         new = password_in(fields, "new_password")
         person = await person_on(request)
-        await people_of(request).recovery.change_password(person, _present(fields), new, origin_of(request))
+        await people_of(request).recovery.change_password(
+            person, _present(fields), new, origin_of(request), revoke_keys=revokes_keys(fields)
+        )
 
     return await _submitted(request, "password", change)
 

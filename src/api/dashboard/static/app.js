@@ -188,6 +188,12 @@ for (const one of document.querySelectorAll("nav [aria-current]")) {
   }
 }
 
+// A whole API key that somebody looks for is cut to the part that may be shown, before it gets into an address.
+document.addEventListener("input", ({ target }) => {
+  const shown = target.matches("[data-finds-keys]") ? target.value.replace(/(_[0-9A-Za-z]{8})[0-9A-Za-z]{34,}/, "$1") : target.value;
+  if (shown !== target.value) target.value = shown;
+});
+
 // A secret that is shown once: a button copies it where pages may, and it is selected when it has the focus.
 for (const button of document.querySelectorAll("[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);

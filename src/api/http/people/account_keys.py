@@ -25,6 +25,7 @@ from api.http.commands.verification_endpoint import VerificationEndpoint
 from api.http.json_answer import AnswerRoute, JsonAnswer
 from api.http.people.key_lists import KeysPage, Listed, account_keys_of, find_keys, keys_answer
 from api.http.people.person_route import body_of, body_schema
+from api.http.people.teams.limits import end_limit_of_key
 from api.http.queries.query import Parameters, keys_of, known_account, problems, problems_of
 from api.http.queries.reads import reads_of
 from api.http.requests.callers import caller_of
@@ -91,7 +92,9 @@ async def change(request: Request, key_id: KeyId, query: Annotated[_Nothing, Que
 async def revoke(request: Request, key_id: KeyId, query: Annotated[_Nothing, Query()]) -> JsonAnswer[MessageAnswer]:
     """With all its secrets, in all processes within a second."""
     _check_is_key(key_id)
-    await account_keys_of(request).revoke(await _holder(request, key_id), key_id)
+    holder = await _holder(request, key_id)
+    await account_keys_of(request).revoke(holder, key_id)
+    await end_limit(request, holder, key_id)
     return JsonAnswer({"message": "API key revoked successfully"})
 
 
@@ -141,6 +144,8 @@ async def report(request: Request, query: Annotated[_Nothing, Query()]) -> JsonA
     key = await keys_of(request).reported(body.key)
     if key is not None:
         await account_keys_of(request).end(key.actor, key)
+        if key.account_id is not None:
+            await end_limit(request, Holder(key.actor, key.account_id), key.key_id)
     return JsonAnswer({"message": "If there is such a key, it is revoked."}, 202)
 
 
@@ -157,6 +162,12 @@ async def _holder(request: Request, key_id: str) -> Holder:
 
 
 # What the routes of people have too ------------------------------------------------------------------------------
+
+
+async def end_limit(request: Request, holder: Holder, key_id: str) -> None:
+    """Remove the limit that was set for a key which is revoked. Raises Overloaded and Unavailable."""
+    request_id = endpoint_of(request).next_request_id()
+    await end_limit_of_key(reads_of(request), holder.actor, holder.account_id, key_id, request_id)
 
 
 def wanted(request: Request, body: NewKeyBody) -> Wanted:

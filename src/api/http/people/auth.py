@@ -149,9 +149,9 @@ async def ask_reset(request: Request) -> JsonAnswer[MessageAnswer]:
     openapi_extra=body_schema(ResetBody),
 )
 async def reset(request: Request) -> JsonAnswer[MessageAnswer]:
-    """All sessions of the person end, and nobody is signed in."""
+    """All sessions of the person end, and nobody is signed in. Their API keys go on, unless the body says otherwise."""
     body = await body_of(request, ResetBody)
-    await people_of(request).recovery.reset(body.token, body.password)
+    await people_of(request).recovery.reset(body.token, body.password, revoke_keys=body.revoke_keys)
     return JsonAnswer({"message": "The password is changed. Sign in with it."})
 
 

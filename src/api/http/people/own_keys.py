@@ -17,7 +17,7 @@ from api.contract.people.keys import (
     RotationBody,
 )
 from api.http.json_answer import JsonAnswer
-from api.http.people.account_keys import KeyId, changes, shown, shown_once, wanted
+from api.http.people.account_keys import KeyId, changes, end_limit, shown, shown_once, wanted
 from api.http.people.key_lists import KeysPage, Listed, account_keys_of, find_keys, keys_answer
 from api.http.people.person_route import PROBLEMS, PersonRoute, actor_name, body_of, body_schema, key_of, user_of
 from api.http.people.teams.team_route import teams_of
@@ -90,7 +90,9 @@ async def change(request: Request, key_id: KeyId, query: Annotated[_Account, Que
 @router.delete("/api/keys/{key_id}", responses=_ASKING, summary="Revoke a key")
 async def revoke(request: Request, key_id: KeyId, query: Annotated[_Account, Query()]) -> JsonAnswer[MessageAnswer]:
     """For ever, and within a second."""
-    await account_keys_of(request).revoke(await holder_of(request, query.account_id), key_id)
+    holder = await holder_of(request, query.account_id)
+    await account_keys_of(request).revoke(holder, key_id)
+    await end_limit(request, holder, key_id)
     return JsonAnswer({"message": "API key revoked successfully"})
 
 

@@ -41,10 +41,13 @@ async def ask_email(request: Request) -> JsonAnswer[MessageAnswer]:
     openapi_extra=body_schema(ChangePasswordBody),
 )
 async def change_password(request: Request) -> JsonAnswer[MessageAnswer]:
-    """All other sessions end. Whoever has no password sets the first one, with a session of the last 15 minutes."""
+    """All other sessions end; API keys go on, unless the body says otherwise. Whoever has no password sets the first
+    one, with a session of the last 15 minutes."""
     body = await body_of(request, ChangePasswordBody)
     person, origin = person_of(request), origin_of(request)
-    await people_of(request).recovery.change_password(person, body.password, body.new_password, origin)
+    await people_of(request).recovery.change_password(
+        person, body.password, body.new_password, origin, revoke_keys=body.revoke_keys
+    )
     return JsonAnswer({"message": "The password is changed."})
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 from starlette.types import Receive, Scope
@@ -15,6 +16,7 @@ from api.http.requests.request_body import body_too_large, receive_body
 from ledger.commit.submission import ExpectedVersions
 from ledger.domain.commands import MAX_BOUGHT, MAX_METADATA_BYTES
 from ledger.domain.errors import MAX_SHOWN
+from people.secret_format import SHORTEST_KEY, has_key
 
 _GRANT = 4 * MAX_METADATA_BYTES
 _LARGEST = {"metadata": MAX_METADATA_BYTES, "grant": _GRANT, "grants": MAX_BOUGHT * _GRANT}
@@ -110,7 +112,8 @@ def _entity_tags(value: bytes) -> list[bytes]:
 
 
 def check_query(query: bytes) -> None:
-    """Refuse a query string with too many bytes or parameters, before anything parses it. Raises Problem."""
+    """Refuse a query string with too many bytes or parameters, before anything parses it, and one with an API key:
+    proxies and browsers keep addresses. Raises Problem."""
     if len(query) > MAX_QUERY or query.count(b"&") >= MAX_PARAMETERS:
         raise Problem(
             "query_too_large",
@@ -118,6 +121,8 @@ def check_query(query: bytes) -> None:
             limit=MAX_QUERY,
             parameters_limit=MAX_PARAMETERS,
         )
+    if len(query) >= SHORTEST_KEY and has_key(unquote_plus(query.decode("latin-1"))):
+        raise invalid("query", "has an API key. Others may have read it in the address: revoke it, and make another")
 
 
 def is_dry_run(scope: Scope) -> bool:

@@ -20,7 +20,8 @@ from api.contract.validation import validated
 from api.dashboard.current_user import account_path, root_of
 from api.dashboard.forms import one_line, read_form
 from api.dashboard.limits.forms import typed_values, with_limit, without_limit
-from api.dashboard.limits.page import Bar, bar_of
+from api.dashboard.limits.page import Bar, bar_of, limit_names
+from api.dashboard.limits.wording import title_of
 from api.dashboard.people_pages.teams.acting import Refused, actor_of, manages, team_of, teams_of
 from api.dashboard.person_forms import WrongField
 from api.dashboard.rendering import formatter_of, page
@@ -117,7 +118,8 @@ async def _show(request: Request, problem: Refused | None, form: Mapping[str, st
     team, reads = await team_of(request), reads_of(request)
     members = await teams_of(request).members.of(team.team_id)
     at = await _account_at(reads, team.team_id)
-    limits = limits_answer(at, {})["limits"]
+    found = limits_answer(at, {})
+    limits, names = found["limits"], await limit_names(request, found)
     return await page(
         request,
         "team_limits.html",
@@ -126,7 +128,7 @@ async def _show(request: Request, problem: Refused | None, form: Mapping[str, st
         team=team,
         limit=(limit := _each_member(limits)),
         bars=[_bar(at, member) for member in members],
-        others=[one["limit_id"] for one in limits if one is not limit],
+        others=[title_of(one, names) for one in limits if one is not limit],
         given={**_NEW, **typed_values(EACH_MEMBER, at.account, TEAM), **(form or {})},
         periods=_PERIODS,
         unnamed=await _unnamed(request, team.team_id, members),

@@ -67,7 +67,7 @@ async def listed(request: Request, query: Annotated[_Which, Query()]) -> JsonAns
 @router.post(
     "/v1/teams",
     status_code=201,
-    responses=CHANGING | _TAKEN | problems_of("validation_failed", "teams_limit_exceeded"),
+    responses=CHANGING | problems_of("slug_taken", "deletion_requested", "validation_failed", "teams_limit_exceeded"),
     summary="Make a team for a user",
     openapi_extra=body_schema(OwnedTeamBody),
 )
@@ -112,7 +112,7 @@ async def delete(request: Request, team_id: TeamId, query: Annotated[Nothing, Qu
 
 @router.post(
     "/v1/teams/{team_id}/owner",
-    responses=CHANGING,
+    responses=CHANGING | problems_of("deletion_requested"),
     summary="Make a member of a team its owner",
     openapi_extra=body_schema(OwnerBody),
 )

@@ -4,6 +4,7 @@ The limits of a team are those of the source `team`. Nobody in it changes what a
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -29,6 +30,8 @@ from people.audit_log import AuditEntry, Details, note
 router = APIRouter(route_class=PersonRoute, tags=["people"])
 TEAM = "team"
 """The source of the limits that a team sets itself."""
+KEY_SOURCE = "key:"
+"""How the source of a limit begins that is set for a key alone; its id follows."""
 LimitId = Annotated[str, Path(min_length=1, max_length=MAX_ID, pattern=SEGMENT)]
 
 
@@ -93,6 +96,18 @@ async def carry_out(reads: Reads, actor: str, command: SetLimits | SetAllowance,
     entry = AuditEntry("limit.set", actor, command.account_id, command.account_id, _details(command))
     async with reads.ledger.log.connection() as connection:
         await note(connection, reads.clock(), entry)
+
+
+async def end_limit_of_key(reads: Reads, actor: str, account_id: str, key_id: str, request_id: str) -> None:
+    """Remove the limit that was set for a key which is revoked: usage that names no key would be refused for nothing.
+
+    Raises Overloaded and Unavailable. An account that takes no limits any more keeps it.
+    """
+    found, source = await reads.ledger.account_at(account_id), f"{KEY_SOURCE}{key_id}"
+    limits = found.account.limits.all if found is not None and found.account.limits is not None else ()
+    if any(one.limit.source == source for one in limits):
+        with suppress(Refusal):
+            await carry_out(reads, actor, SetLimits(account_id, source, ()), request_id)
 
 
 def _details(command: SetLimits | SetAllowance) -> Details:
