@@ -159,7 +159,7 @@ PEOPLE = {
     ("post", "/v1/teams"): BODY | {201, 401, 403, 409},
     ("patch", "/v1/teams/{team_id}"): BODY | {200, 401, 403, 409},
     ("delete", "/v1/teams/{team_id}"): IN_TEAM | {409, 429},
-    ("post", "/v1/teams/{team_id}/owner"): BODY | {200, 401, 403},
+    ("post", "/v1/teams/{team_id}/owner"): BODY | {200, 401, 403, 409},
     ("post", "/v1/teams/{team_id}/members"): BODY | {201, 401, 403, 409},
     ("patch", "/v1/teams/{team_id}/members/{user_id}"): BODY | {200, 401, 403, 409},
     ("delete", "/v1/teams/{team_id}/members/{user_id}"): IN_TEAM | {409, 429},

@@ -195,6 +195,8 @@ def test_somebody_settles_in_and_leaves(new_visit: NewVisit, service: Service, f
     expect(page.get_by_label("Time zone")).to_have_value("Mars/Base")
     expect(page.get_by_label("Time zone")).to_be_focused()
     page.get_by_label("Numbers as in").select_option("de-CH")
+    filled(page, "Save the profile", Time_zone=" america/new york ")
+    expect(page.get_by_label("Time zone")).to_have_value("America/New_York")
     filled(page, "Save the profile", Time_zone="Asia/Tokyo")
     expect(page.get_by_role("main").get_by_role("status")).to_contain_text("Your profile is changed")
     page.get_by_label("when somebody joins or leaves a team").uncheck()

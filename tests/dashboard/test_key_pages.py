@@ -17,7 +17,7 @@ from tests.dashboard.guests import ROOT, guest, operator, person, token_in
 from tests.keys import prefix_of
 from tests.people.letters import PASSWORD
 from tests.postgres import TestServers, owner
-from tests.service import service_here
+from tests.service import ADMIN_KEY, service_here
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_person_makes_a_key_that_is_shown_once(company: Company) -> None:
     page = ada.get(path).text
     assert secret not in page
     key_id = prefix_of(secret)
-    for words in ("&lt;b&gt;Production&lt;/b&gt;", key_id, "Never used.", "in 29 days"):
+    for words in ("&lt;b&gt;Production&lt;/b&gt;", key_id, "Never used.", "in 29 days</time>, on "):
         assert words in page, words
     assert status(company, account, secret) == [200]
 
@@ -133,6 +133,7 @@ def test_a_key_gets_a_credit_limit_on_the_page(company: Company) -> None:
     ids = [prefix_of(secret) for secret in made]
     assert limits_of(company, account) == [(f"key:{ids[0]}", ids[0], 5), (f"key:{ids[1]}", ids[1], 9)]
     assert [spent(company, account, first, amount) for amount in (5, 1)] == [201, 402]
+    assert spent(company, account, ADMIN_KEY, 1) == 201, "what no key of the account spends is not limited"
     page = lena.get(path).text
     assert ("Spent 5 of 5 credits, each day" in page, "used up" in page) == (True, True)
     assert "Key up to 5, each day" in lena.get(path_of(account, "limits")).text

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.contract.problems import STATUSES
 from api.dashboard.current_user import account_path, page_not_found
 from api.dashboard.rendering import page
+from api.http.people.key_lists import account_keys_of
 from people.errors import AccessRefused
 from people.oidc.words import SignsInAtProvider
 from people.sign_in.passwords import LONGEST, SHORTEST
@@ -120,7 +121,8 @@ async def show(
     """Show a form, with what was wrong, in which field, and what was written into it, but for passwords."""
     kept = {name: value for name, value in (given or {}).items() if name != "password"}
     values = {"form": form, "error": error, "wrong": wrong, "given": kept, "back": way_back(request).query}
-    return await page(request, "person_form.html", status=status, **values)
+    brand = account_keys_of(request).brand
+    return await page(request, "person_form.html", status=status, brand=brand, **values)
 
 
 async def show_again(request: Request, form: Form, error: Exception, given: dict[str, str]) -> Response:

@@ -69,7 +69,8 @@ class Teams:
         """
         around, now, team_id = self._around, self._around.clock(), new_id("team")
         async with around.log.connection() as connection, connection.transaction():
-            _check_stays(await rows(connection, "lock_user", user_id=user_id), "user")
+            asked = "You" if by is None else "This person"
+            _check_stays(await rows(connection, "lock_user", user_id=user_id), "user", asked)
             [owned] = await rows(connection, "owned", user_id=user_id)
             if owned["teams"] >= MOST_TEAMS:
                 detail = f"A person owns at most {MOST_TEAMS} teams."
@@ -110,7 +111,7 @@ class Teams:
             members = {row["user_id"]: row for row in await change.rows("members")}
             if user_id not in members or members[user_id]["status"] != "active":
                 raise not_there("member")
-            _check_stays(locked, "member")
+            _check_stays(locked, "member", "This member")
             [before] = [row["user_id"] for row in members.values() if row["role"] == "owner"]
             await change.execute("set_role", user_id=before, role="admin")
             await change.execute("set_role", user_id=user_id, role="owner")
@@ -140,13 +141,13 @@ class Teams:
             await change.note("team.deleted", team_id, credits_to=owner)
 
 
-def _check_stays(locked: list[Row], what: str) -> None:
+def _check_stays(locked: list[Row], what: str, asked: str) -> None:
     """Raise AccessRefused: not_found unless a user is there, and deletion_requested for one who is to be erased: the
     owner of a team is not, and the team would put it off for ever."""
     if not locked:
         raise not_there(what)
     if locked[0]["deletion_at"] is not None:
-        detail = "Whoever asked to be erased owns no new team. They may take that back first, in their settings."
+        detail = f"{asked} asked to be erased. Take that back in the settings first: the owner of a team stays."
         raise AccessRefused("deletion_requested", detail, deletion_at=locked[0]["deletion_at"])
 
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from api.dashboard.current_user import AccountHolder, root_of, user_of
 from api.dashboard.person_forms import people_of, provider_of
 from api.dashboard.rendering import page
+from api.http.people.key_lists import account_keys_of
 from api.http.queries.query import now_of
 from people.sign_in.passwords import SHORTEST
 from people.sign_in.profile import LANGUAGES, MAIL_KINDS, MAX_AVATAR, MAX_ZONE, MailKind
@@ -105,6 +106,7 @@ async def show_settings(
         languages=languages(),
         limits=LIMITS,
         keys=await people.recovery.keys_made(person.user.user_id),
+        brand=account_keys_of(request).brand,
         confirms=profile.has_password or is_fresh(person, now_of(request)),
         provider=provider.title if (provider := provider_of(request)) is not None else None,
         again=AGAIN.query,

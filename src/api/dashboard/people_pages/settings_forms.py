@@ -1,8 +1,10 @@
 """What the forms of the settings do."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import cast
+from zoneinfo import available_timezones
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -175,11 +177,18 @@ def _avatar_in(fields: Fields) -> str:
 
 
 def _zone_in(fields: Fields) -> str:
-    name = fields.get("zone", "")
+    typed = fields.get("zone", "").strip()
+    name = _zones().get(typed.lower().replace(" ", "_"), typed)
     try:
         return name and zone(name).key
     except UnknownZone as error:
         raise WrongField("There is no such time zone. Write one such as Europe/Berlin, or nothing.", "zone") from error
+
+
+@cache
+def _zones() -> Mapping[str, str]:
+    """The names of time zones by how somebody may type them: a phone writes what it likes in capitals."""
+    return {name.lower(): name for name in available_timezones()}
 
 
 def _language_in(fields: Fields) -> str:
