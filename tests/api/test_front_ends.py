@@ -48,7 +48,8 @@ def test_named_origins_may_ask_and_read_what_they_are_answered(open_service: Ser
         for method, path in (("POST", "/api/auth/login"), ("GET", "/api/user/sessions"), ("GET", "/api/nothing")):
             told = granted(open_service, method, path, origin)
             assert told["access-control-allow-origin"] == origin, "of a refusal too"
-            assert "retry-after" in told["access-control-expose-headers"]
+            shown = set(told["access-control-expose-headers"].split(", "))
+            assert {"retry-after", "content-disposition", "credit-ledger-version", "ratelimit"} <= shown
 
 
 def test_nobody_else_may_and_nothing_else_is_shown(open_service: Service) -> None:

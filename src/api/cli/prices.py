@@ -19,7 +19,7 @@ from api.runtime.database import database
 from api.runtime.settings import Settings
 from billing.errors import BillingRefused, WrongPriceBook
 from billing.prices import table
-from billing.prices.document import RateBody
+from billing.prices.document import BookDocument, RateBody
 from billing.prices.drafts import Draft, Terms, draft
 from billing.prices.files import as_toml, read_book
 from billing.prices.public_prices import of_genai_prices, of_litellm
@@ -78,8 +78,8 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         by, at = f"operator:{getpass.getuser()}", effective_at and effective_at.replace(tzinfo=UTC)
         with reported(_FAILURES):
             wanted = read_book(file)
-            made = _asked(load_settings(), lambda connection: table.publish(connection, wanted, at, by))
-        typer.echo(_dumped(_version_as_json(made.version)) if json else _published(made))
+            made, versions = _asked(load_settings(), lambda connection: _publish(connection, wanted, at, by))
+        typer.echo(_dumped(_version_as_json(made.version)) if json else _published(made, versions))
 
     what_if.add_to(group, load_settings)
     _add_draft(group)
@@ -144,6 +144,14 @@ async def _found(connection: table.Connection, version: int | None) -> tuple[lis
     return versions, None if number is None else await table.find(connection, number)
 
 
+async def _publish(
+    connection: table.Connection, wanted: BookDocument, at: datetime | None, by: str
+) -> tuple[Published, list[BookVersion]]:
+    """The published version, and all versions after it."""
+    made = await table.publish(connection, wanted, at, by)
+    return made, await table.versions(connection)
+
+
 def _asked(settings: Settings, ask: Callable[[table.Connection], Awaitable[FoundT]]) -> FoundT:
     """What the price book answers."""
 
@@ -175,9 +183,13 @@ def _version_line(one: BookVersion) -> str:
     )
 
 
-def _published(made: Published) -> str:
+def _published(made: Published, versions: Sequence[BookVersion]) -> str:
+    """What was published, and which version takes its place, if one is planned: it may have been made long before."""
     line = _version_line(made.version)
-    return f"published {line}" if made.is_new else f"as before: {line}"
+    head = f"published {line}" if made.is_new else f"as before: {line}"
+    places = [(one.effective_at, one.version) for one in versions]
+    then = min((one for one in places if one > (made.version.effective_at, made.version.version)), default=None)
+    return head if then is None else f"{head}\nversion {then[1]} takes its place from {then[0]:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _globs(rate: RateBody) -> str:

@@ -13,7 +13,10 @@ _TOLD = (
     (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, x-request-id"),
     (b"access-control-max-age", b"600"),
 )
-_SHOWN = (b"access-control-expose-headers", b"retry-after, x-request-id")
+_SHOWN = (
+    b"access-control-expose-headers",
+    b"content-disposition, credit-ledger-version, ratelimit, ratelimit-policy, retry-after, x-request-id",
+)
 _VARY = (b"vary", b"origin")
 
 

@@ -61,6 +61,8 @@ def test_a_book_is_compared_published_and_shown(database: str, tmp_path: Path) -
     assert run(database, "publish", dearer, "--effective-at", "2999-01-01").out.startswith(
         "published version 2: from 2999"
     )
+    again = run(database, "publish", SAMPLE).out.splitlines()
+    assert again[1:] == ["version 2 takes its place from 2999-01-01 00:00:00 UTC"], "it was planned before"
     found = report(database, "show")
     assert (len(found["versions"]), found["shown"]["version"]) == (2, 1)
     assert report(database, "show", "--version", "2")["shown"]["rates"][-2]["charges"] == [

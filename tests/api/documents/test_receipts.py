@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from audit.verify.offline import Trusting, verify_path
 from audit.verify.report import BROKEN, HOLDS, UNCHECKED, Report
 from tests.api.conftest import under_contract
 from tests.api.stage import Ask, fresh, payment
+from tests.dashboard.guests import ROOT, operator
 from tests.postgres import TestServers
 from tests.proof.evidence import Silence
 from tests.service import Service, service_here
@@ -276,6 +278,9 @@ def test_a_hundred_lots_and_a_statement_of_them(selling: Service, tmp_path: Path
     assert text_of(pdf).count("Permanent grt_") == 100
     assert [f"Page {number} of {pages}" in text_of(pdf) for number in range(1, pages + 2)] == [True] * pages + [False]
     assert verified(pdf, tmp_path).status == HOLDS
+    with closing(operator(selling)) as browser:
+        page = browser.get(f"{ROOT}/accounts/{account}/billing").text
+    assert page.count("and 95 more grants: the receipt has them") == 2, "for a wide page and a narrow one"
     for n in range(3):
         assert Ask("deduct", account, {"amount": 11}).post(selling, f"k{n}").status_code == 201
     of_month = statement(selling, account).content

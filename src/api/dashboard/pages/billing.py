@@ -32,6 +32,8 @@ WISH_WORDS: Mapping[Operation, str] = {
     "cancel": "Cancellation",
     "reactivate": "Reactivation",
 }
+MOST_BOUGHT = 5
+"""The grants of one payment that are shown. Its receipt has all of them."""
 MONTHS = 36
 """The months whose statements can be chosen; the API has those before them too."""
 TONES: Mapping[PaymentStatus | GrantStatus, str] = {
@@ -71,6 +73,7 @@ async def billing(request: Request) -> Response:
         sources=GRANT_TITLES,
         tones=TONES,
         months=_months(reads.clock()),
+        most_bought=MOST_BOUGHT,
         invoices=lambda provider: documents_of(request).title(provider),
         sellers=await _sellers(request, payments),
         names={**card.names, **await _package_names(reads, payments)},
