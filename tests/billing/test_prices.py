@@ -59,6 +59,8 @@ async def test_the_version_in_force_is_the_last_that_took_effect(
     found = await table.versions(there)
     hours = [in_force(found, now + number * HOUR + HOUR / 2) for number in range(-1, 4)]
     assert hours == [None, 1, 3, 2, 5]
+    places = {one.version: before and before.version for one in found for before in [table.replaced(found, one)]}
+    assert places == {1: None, 3: 1, 2: 3, 4: 2, 5: 4}, "by the time at which they take effect"
     same = await table.publish(there, book(1), None, "operator:test")
     assert (same.version.version, same.is_new) == (1, False)
     again = await table.publish(there, book(3), None, "operator:test")

@@ -75,6 +75,7 @@ def test_the_versions_and_the_rates_of_one(visit: Visit) -> None:
     rates = page.get_by_role("region", name="Table of rates")
     assert rates.locator("tbody tr").all_inner_texts()[3] == "enhance\t250 each time; units cost nothing"
     versions.get_by_role("link", name="3").click()
+    expect(page.get_by_text("It takes the place of version 2.")).to_be_visible()
     changed = page.get_by_role("region", name="Table of changed rates")
     assert len(changed.locator("tbody tr").all_inner_texts()) == 1
     expect(changed.get_by_text("250 each time")).to_be_visible()

@@ -102,6 +102,12 @@ def in_force(found: list[BookVersion], at: datetime) -> BookVersion | None:
     return max(effective, key=lambda one: (one.effective_at, one.version), default=None)
 
 
+def replaced(found: list[BookVersion], by: BookVersion) -> BookVersion | None:
+    """The version whose place another one takes, by the times at which they take effect. None: it is the first."""
+    earlier = [one for one in found if (one.effective_at, one.version) < (by.effective_at, by.version)]
+    return max(earlier, key=lambda one: (one.effective_at, one.version), default=None)
+
+
 async def _version(connection: Connection, version: int) -> BookVersion:
     rows = await _rows(connection, "version", {"version": version})
     if not rows:

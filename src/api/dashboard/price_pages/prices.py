@@ -32,16 +32,17 @@ async def prices(request: Request) -> Response:
 
 
 async def price_version(request: Request) -> Response:
-    """Show the rates of one version, and what it has changed."""
+    """Show the rates of one version, and what it changes when it takes the place of another one."""
     reads, number = reads_of(request), request.path_params["version"]
     if not (number.isascii() and number.isdecimal() and len(number) < 9):
         raise Problem("not_found", "There is no such version of the price book.")
     async with reads.ledger.log.connection() as connection:
         found = await table.find(connection, int(number))
-        before = await table.find(connection, int(number) - 1) if int(number) > 1 else None
         versions = await table.versions(connection)
+        other = table.replaced(versions, found.version)
+        before = None if other is None else await table.find(connection, other.version)
     changes = None if before is None else list(rate_changes(before.document, found.document))
-    return await _page(request, reads, versions, found, changes)
+    return await _page(request, reads, versions, found, changes, other)
 
 
 async def prices_of_account(request: Request) -> Response:
@@ -71,6 +72,7 @@ async def _page(
     versions: Sequence[BookVersion],
     found: Published | None,
     changes: Sequence[RateChange] | None = None,
+    replaced: BookVersion | None = None,
 ) -> Response:
     current = table.in_force(list(versions), reads.clock())
     rates = rate_list([] if found is None else found.document.rates, searched(request), MOST_RATES)
@@ -84,5 +86,6 @@ async def _page(
         rates=rates,
         longest=LONGEST_SEARCH,
         changes=None if changes is None else changes[:MOST_RATES],
+        replaced=None if replaced is None else replaced.version,
         rate_text=rate_text,
     )
