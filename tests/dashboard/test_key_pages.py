@@ -133,7 +133,7 @@ def test_a_key_gets_a_credit_limit_on_the_page(company: Company) -> None:
     ids = [prefix_of(secret) for secret in made]
     assert limits_of(company, account) == [(f"key:{ids[0]}", ids[0], 5), (f"key:{ids[1]}", ids[1], 9)]
     assert [spent(company, account, first, amount) for amount in (5, 1)] == [201, 402]
-    assert spent(company, account, ADMIN_KEY, 1) == 201, "what no key of the account spends is not limited"
+    assert spent(company, account, ADMIN_KEY, 1) == 422, "usage that names no key is refused"
     page = lena.get(path).text
     assert ("Spent 5 of 5 credits, each day" in page, "used up" in page) == (True, True)
     assert "Key up to 5, each day" in lena.get(path_of(account, "limits")).text

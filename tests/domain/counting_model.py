@@ -174,8 +174,6 @@ class Counting:
             change = credits if limit.unit == "credits" else quantity if usage.get("metric") == limit.unit else 0
             if change == 0 or any(name in usage and usage[name] != value for name, value in limit.only):
                 continue
-            if "key" in dict(limit.only) and "key" not in usage:
-                continue
             unnamed = [name for name in [*sorted(dict(limit.only)), *limit.each] if name not in usage]
             if not unnamed:
                 moving.append((kept, usage[limit.each[0]] if limit.each else None, change))

@@ -291,12 +291,6 @@ def excludes(limit: Limit, usage: Usage) -> bool:
     return any(usage.get(name, value) != value for name, value in limit.only)
 
 
-def passes_by(limit: Limit, usage: Usage) -> bool:
-    """Whether a limit does not count some usage that is decided: it names another value, or the limit is one of a key
-    and it names no key. What a key spends always names it, so whatever names none was not spent with it."""
-    return excludes(limit, usage) or ("key" not in usage and any(name == "key" for name, _ in limit.only))
-
-
 def value_in(limit: Limit, usage: Usage) -> Value:
     """The value of the counter that usage moves."""
     return str(usage[limit.each[0]]) if limit.each else None

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -18,19 +19,24 @@ from api.dashboard.limits.page import LimitCard, cards_of, limits_now
 from api.dashboard.person_forms import WrongField
 from api.dashboard.rendering import formatter_of
 from api.http.people.teams.limits import KEY_SOURCE, carry_out
+from api.http.queries.periods import Period as Days
 from api.http.queries.reads import reads_of
+from api.http.queries.totals import usage_of
 from ledger.domain.amounts import MAX_AMOUNT
 from ledger.domain.commands import NewLimit, SetLimits
 from ledger.domain.errors import AccountNotFound
 from ledger.domain.periods import CalendarPeriod, Every
 from people.keys.issuing import Holder
 from people.teams.words import missing_role
+from projections.models.views import NotBuilt
 
 PERIODS: Mapping[str, str] = {"month": "each month", "week": "each week", "day": "each day", "": "in total"}
 """The windows of a limit, as the form offers them."""
 _EVERY: Mapping[str, Every] = {"day": "day", "week": "week", "month": "month"}
 _AMOUNT = re.compile(r"[0-9]{1,16}", re.ASCII)
 _SET = PAGES["GET /accounts/{account_id}/limit"]
+LOOKED_BACK = 30
+"""Days in which the page looks for usage that names no key: a limit of a key makes it impossible."""
 
 
 class KeyLimit(NamedTuple):
@@ -83,3 +89,16 @@ async def limits_by_key(request: Request, account_id: str) -> dict[str, list[Lim
         if not card.limit["each"] and list(card.limit["only"]) == ["key"]:
             found[card.limit["only"]["key"]].append(card)
     return found
+
+
+async def unnamed_credits(request: Request, account_id: str) -> int:
+    """The credits of usage that named no key lately; 0 where that is not known now, as the page must work then too."""
+    formatter = formatter_of(request)
+    today = formatter.now.astimezone(formatter.zone).date()
+    days = Days(today - timedelta(days=LOOKED_BACK - 1), today, formatter.zone)
+    try:
+        found = await usage_of(reads_of(request), account_id, days, "total", ("key",), 100)
+    except (AccountNotFound, NotBuilt):
+        return 0
+    groups = found["buckets"][0]["groups"]
+    return sum(group["credits"] for group in groups if "other" not in group and group["key"] is None)

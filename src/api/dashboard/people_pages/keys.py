@@ -16,12 +16,14 @@ from api.dashboard.forms import LONGEST_SEARCH, one_line, read_form, searched
 from api.dashboard.limits.page import LimitCard
 from api.dashboard.options import options_of
 from api.dashboard.people_pages.key_limits import (
+    LOOKED_BACK,
     PERIODS,
     KeyLimit,
     limit_in,
     limits_by_key,
     may_limit,
     set_limit,
+    unnamed_credits,
 )
 from api.dashboard.people_pages.teams.acting import Refused, actor_of, refused
 from api.dashboard.person_forms import WrongField
@@ -217,6 +219,8 @@ async def _show(
         **listed,
         limits=limits,
         periods=PERIODS,
+        unnamed=await unnamed_credits(request, holder.account_id) if limits else 0,
+        looked_back=LOOKED_BACK,
         limited=given if given and given.get("decision") == "limit" else {},
         names=await names_in(request, holder.account_id),
         made=made,

@@ -35,9 +35,9 @@ from ledger.domain.limits import (
     Limit,
     Limits,
     Value,
+    excludes,
     missing_dimension,
     named,
-    passes_by,
     replaced,
     value_in,
 )
@@ -91,7 +91,7 @@ def applied_to(
     for counted in limits.all:
         limit = counted.limit
         change = credits if limit.unit == CREDITS else quantity if limit.unit == metric else 0
-        if not change or (limit.only and passes_by(limit, said)):
+        if not change or (limit.only and excludes(limit, said)):
             continue
         missing = missing_dimension(limit, said)
         if missing is None:
@@ -169,9 +169,9 @@ def _change(limit: Limit, said: Usage, credits: int, quantity: int) -> int | Non
     change = credits if limit.unit == CREDITS else quantity if limit.unit == said.get("metric") else 0
     if not change or not limit.only:
         return change
-    if passes_by(limit, said):
-        return 0
-    return None if missing_dimension(limit, said) is not None else change
+    if missing_dimension(limit, said) is not None:
+        return None
+    return 0 if excludes(limit, said) else change
 
 
 def _check_counters(limits: Limits, counts: Counts, at: datetime) -> None:

@@ -99,7 +99,7 @@ async def carry_out(reads: Reads, actor: str, command: SetLimits | SetAllowance,
 
 
 async def end_limit_of_key(reads: Reads, actor: str, account_id: str, key_id: str, request_id: str) -> None:
-    """Remove the limit that was set for a key which is revoked: an account has few.
+    """Remove the limit that was set for a key which is revoked: usage that names no key would be refused for nothing.
 
     Raises Overloaded and Unavailable. An account that takes no limits any more keeps it.
     """
