@@ -25,6 +25,7 @@ from tests.service import ADMIN_KEY
 
 LONGEST_HOLD = 0.150
 """Seconds. The promise is 0.050; the rest is room for slow machines."""
+ATTEMPTS = 20
 COUNT = 9_990
 """An account may have ten thousand lots."""
 
@@ -66,6 +67,19 @@ class Caller:
         asking.cancel()
         assert next(healthy) >= int(self.cpu / LONGEST_HOLD)
         return status, orjson.loads(answer)
+
+    async def loaded(self, body: bytes) -> set[int]:
+        """Send a batch for an account that is not in memory, again where it was not loaded in time; what is answered.
+
+        A busy machine may be too slow for the patience of a command. The load goes on, so a later attempt finds it.
+        """
+        for _ in range(ATTEMPTS):
+            status, answer = await self.batch(body)
+            assert status == 200
+            told = {one["status"] for one in answer["results"]}
+            if told != {503}:
+                break
+        return told
 
     async def _tick(self) -> None:
         last = time.thread_time()
@@ -137,8 +151,7 @@ async def test_large_batches_hold_the_loop_for_a_moment_only(quiet: str, monkeyp
         assert caller.longest_hold < LONGEST_HOLD
     async with calling(quiet, monkeypatch) as caller:  # it has none of these accounts in memory
         for account in "bc":
-            status, answer = await caller.batch(body(deductions(account)[:2]))
-            assert (status, {one["status"] for one in answer["results"]}) == (200, {201})
+            assert await caller.loaded(body(deductions(account)[:2])) == {201}
         assert caller.longest_hold < LONGEST_HOLD, "an account is loaded in slices"
 
 
