@@ -139,7 +139,7 @@ def test_rows_of_one_account_are_recorded_in_their_order(importer: Importer, tmp
 def test_killed_at_random_points_and_run_again(importer: Importer, tmp_path: Path) -> None:
     random, rows = Random(4), times(2_000, 20_000)
     trace = make_trace(tmp_path / "trace.csv", rows)
-    for events in sorted(random.randrange(1, rows) for _ in range(4)):
+    for events in sorted(random.randrange(1, rows) for _ in range(times(2, 4))):
         run = importer.start(trace, *OPTIONS, *OPENING)
         importer.wait_for_events(events, run)
         run.signal(signal.SIGKILL)
