@@ -21,25 +21,31 @@ SERVERS = ["embedded", "machine"]
 TOGETHER = [
     *(("tests/api/queries/",), ("tests/api/imports/",), ("tests/demo/",), ("tests/export/",)),
     ("tests/clients/test_typescript.py", "tests/api/test_prices_page.py"),
+    tuple(
+        f"tests/dashboard/test_{name}"
+        for name in (
+            *("browser_billing", "browser_imports", "browser_limits", "browser_operator", "browser_overview"),
+            *("browser_usage", "imports", "limit_forms", "operator", "same_origin", "sign_in"),
+        )
+    ),  # one browser and one service
+    ("tests/dashboard/test_browser_", "tests/dashboard/test_at_provider.py", "tests/dashboard/test_guarded_cookies.py"),
 ]
 """Folders and files of which one process runs all tests: what these share takes long to make."""
 LONGEST = [
     *("tests/api/test_openapi.py", "tests/api/queries/", "tests/api/imports/", "tests/survival/test_survival.py"),
+    *("tests/dashboard/test_browser_usage.py", "tests/dashboard/test_browser_people.py"),
     *("tests/attack/test_attack.py", "tests/clients/test_generators.py", "tests/clients/test_typescript.py"),
     *("tests/api/test_prices_page.py", "tests/api/test_codes.py", "tests/api/streaming/test_streams.py"),
-    *("tests/api/cli/test_move_command.py", "tests/dashboard/test_browser_usage.py"),
+    *("tests/api/cli/test_move_command.py", "tests/website/test_site.py"),
     *("tests/projections/checks/test_check.py", "tests/simulation/test_committer.py"),
-    *("tests/api/runtime/test_roles.py", "tests/dashboard/test_browser_operator.py"),
-    *("tests/dashboard/test_browser_people.py", "tests/projections/checks/test_check_damage.py", "tests/demo/"),
-    *("tests/dashboard/test_behind_a_proxy.py", "tests/website/test_site.py"),
-    *("tests/dashboard/test_control_characters.py", "tests/api/test_people.py"),
-    *("tests/dashboard/test_browser_journey.py", "tests/api/runtime/test_embedded_restart.py"),
-    *("tests/projections/checks/test_check_command.py", "tests/api/runtime/test_going_down.py"),
-    *("tests/dashboard/test_browser_prices.py", "tests/projections/engine/test_projectors.py"),
-    *("tests/domain/test_laws.py", "tests/migrations/test_commands.py", "tests/dashboard/test_browser_subscription.py"),
-    *("tests/test_docs.py", "tests/api/requests/test_strangers.py", "tests/api/commands/test_long_batches.py"),
-    *("tests/dashboard/test_at_provider.py", "tests/dashboard/test_browser_teams.py", "tests/api/test_enumeration.py"),
-    *("tests/dashboard/test_browser_catalog.py", "tests/proof/test_tree.py", "tests/api/runtime/test_revocations.py"),
+    *("tests/api/runtime/test_roles.py", "tests/projections/checks/test_check_damage.py", "tests/demo/"),
+    *("tests/dashboard/test_behind_a_proxy.py", "tests/dashboard/test_control_characters.py"),
+    "tests/api/test_people.py",
+    *("tests/api/runtime/test_embedded_restart.py", "tests/projections/checks/test_check_command.py"),
+    *("tests/api/runtime/test_going_down.py", "tests/projections/engine/test_projectors.py"),
+    *("tests/domain/test_laws.py", "tests/migrations/test_commands.py", "tests/test_docs.py"),
+    *("tests/api/requests/test_strangers.py", "tests/api/commands/test_long_batches.py"),
+    *("tests/api/test_enumeration.py", "tests/proof/test_tree.py", "tests/api/runtime/test_revocations.py"),
 ]
 """The files and folders whose tests take longest: three quarters of a minute and more where others work too."""
 

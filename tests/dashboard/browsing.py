@@ -1,4 +1,8 @@
-"""A real browser: Debian's chromium, driven by Playwright. An error that a page reports fails its test."""
+"""A real browser: Debian's chromium, driven by Playwright. An error that a page reports fails its test.
+
+A page costs a second of a processor and its tests share what they can: one browser, sessions that are begun without a
+page (`enter`), and one load for all sizes of a window and both colour schemes (`barriers_at`).
+"""
 
 import os
 import shutil
@@ -7,11 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
-from tests.dashboard.guests import ROOT, portal_link
+from tests.dashboard.guests import ROOT, guest, operator, portal_link
 from tests.service import ADMIN_KEY, Service
 
 PHONE, DESK, WALL = (360, 740), (1_280, 900), (2_560, 1_440)
@@ -21,6 +26,17 @@ _ARGUMENTS = [
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
     *("--renderer-process-limit=1", "--in-process-gpu"),  # fewer processes to start
 ]
+
+_READ_COLOURS_ONCE = """() => {
+  const color = axe.commons.color.Color.prototype, read = color.parseString, known = new Map();
+  color.parseString = function (text) {
+    const found = known.get(text);
+    if (found) [this.r, this.g, this.b, this.alpha] = found;
+    else { read.call(this, text); known.set(text, [this.r, this.g, this.b, this.alpha]); }
+    return this;
+  };
+}"""
+"""Makes axe remember the colours that it has read: a page has few, and to read them again is a third of its work."""
 
 
 def chromium() -> str | None:
@@ -51,9 +67,11 @@ def opened(program: str) -> Iterator[Browser]:
 class Visit:
     """One user with a browser window of their own, and the errors that its pages reported."""
 
-    def __init__(self, service: Service, context: BrowserContext) -> None:
+    def __init__(self, service: Service, context: BrowserContext, zone: str | None) -> None:
         self.service = service
         self.context = context
+        self.zone = zone
+        """The time zone that the script of a page would tell the service; None without scripts."""
         self.complaints: list[str] = []
         self.expected: set[str] = set()
         """The errors that a test causes on purpose, as parts of their messages."""
@@ -69,6 +87,25 @@ class Visit:
     def _asked(self, request: Request) -> None:
         if urlsplit(request.url).netloc not in {urlsplit(self.service.url).netloc, ""}:
             self.complaints.append(f"a third party was asked: {request.url}")
+
+    def enter(self, account: str) -> None:
+        """Be the holder of an account from now on, as after a portal link, and load no page."""
+        client = guest(self.service)
+        assert client.get(portal_link(self.service, account), follow_redirects=False).status_code == 303
+        self._keep_cookies(client)
+
+    def enter_as_operator(self, key: str = ADMIN_KEY) -> None:
+        """Be an operator from now on, as after the sign-in page, and load no page."""
+        self._keep_cookies(operator(self.service, key))
+
+    def _keep_cookies(self, client: httpx.Client) -> None:
+        """Have the cookies of a client, and the time zone that the first page would have told the service."""
+        cookies = {cookie.name: cookie.value or "" for cookie in client.cookies.jar}
+        cookies |= {"credit_ledger_zone": self.zone} if self.zone else {}
+        host = str(urlsplit(self.service.url).hostname)
+        self.context.add_cookies(
+            [{"name": name, "value": value, "domain": host, "path": ROOT} for name, value in cookies.items()]
+        )
 
     def open_portal_link(self, account: str, **fields: Any) -> Page:
         """Open a portal link."""
@@ -107,9 +144,25 @@ def barriers_in_light_and_dark(page: Page) -> str:
     return light + dark
 
 
+def resize(page: Page, size: tuple[int, int]) -> None:
+    """Give the window of a page another size."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+
+
+def barriers_at(page: Page, *sizes: tuple[int, int]) -> str:
+    """What keeps anybody out of a page in windows of these sizes: what axe finds in both colour schemes, and elements
+    that are wider than the window. An empty text if there is nothing."""
+    found = []
+    for size in sizes:
+        resize(page, size)
+        found += [barriers_in_light_and_dark(page), "" if fits(page) else f"It is wider than {size[0]} pixels."]
+    return "\n".join(filter(None, found))
+
+
 def _found(page: Page, options: dict[str, Any]) -> str:
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
+        page.evaluate(_READ_COLOURS_ONCE)
     options = {"resultTypes": ["violations"], "preload": False, **options}
     found = AxeResults(page.evaluate("options => axe.run(options)", options))
     return str(found.generate_report()) if found.violations_count else ""

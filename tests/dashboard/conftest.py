@@ -1,4 +1,4 @@
-"""The fixtures of the dashboard's tests: a browser for each file, and visits that must report no errors."""
+"""The fixtures of the dashboard's tests: one browser, and visits that must report no errors."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,9 +30,9 @@ def service(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for each file: the event loop of its driver must end before tests with an event loop of their own."""
+    """One browser for the folder, where no test has an event loop of its own: that of the driver is the thread's."""
     with launched() as found:
         yield found
 
@@ -43,9 +43,10 @@ def new_visit(browser: Browser, service: Service) -> Iterator[NewVisit]:
     visits: list[Visit] = []
 
     def make(size: tuple[int, int] = DESK, **options: Any) -> Visit:
-        defaults: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Europe/Berlin"}
-        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **{**defaults, **options})
-        visits.append(Visit(service, context))
+        given: dict[str, Any] = {"locale": "en-GB", "timezone_id": "Europe/Berlin", **options}
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **given)
+        zone = given["timezone_id"] if given.get("java_script_enabled", True) else None
+        visits.append(Visit(service, context, zone))
         return visits[-1]
 
     yield make

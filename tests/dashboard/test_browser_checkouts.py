@@ -29,7 +29,7 @@ def disputed(service: Service, account: str) -> bool:
 def test_a_plan_is_chosen_declined_and_paid(new_visit: NewVisit, service: Service, *, script: bool) -> None:
     account = service.open_account()
     visit = new_visit(java_script_enabled=script)
-    visit.open_portal_link(account)
+    visit.enter(account)
     page = visit.go(f"/accounts/{account}/plans")
     expect(page.get_by_text("For subscribers: choose a plan above")).to_be_visible()
     shot(page, "plans")
@@ -57,7 +57,7 @@ def test_a_plan_is_chosen_declined_and_paid(new_visit: NewVisit, service: Servic
 def test_a_plan_without_a_price_is_had_at_once(new_visit: NewVisit, service: Service) -> None:
     account = service.open_account()
     visit = new_visit()
-    visit.open_portal_link(account)
+    visit.enter(account)
     page = visit.go(f"/accounts/{account}/plans")
     page.get_by_role("button", name="Choose Free").click()
     expect(page.get_by_text("It is paid.")).to_be_visible()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.browsing import DESK, barriers_in_light_and_dark, fits
+from tests.dashboard.browsing import DESK, barriers_in_light_and_dark, fits, resize
 from tests.dashboard.conftest import NewVisit
 from tests.service import Service
 
@@ -23,7 +23,7 @@ def test_a_file_becomes_deductions(new_visit: NewVisit, service: Service, tmp_pa
         f"gen-{account}-3,2026-11-02 09:15:40.000,free,8,{account}\n"
     )
     visit = new_visit(DESK if script else SMALL_PHONE, java_script_enabled=script)
-    visit.sign_in()
+    visit.enter_as_operator()
     page = visit.go("/imports")
     good(page, script=script)
     page.get_by_label("File", exact=True).set_input_files(path)
@@ -53,6 +53,6 @@ def good(page: Page, *, script: bool) -> None:
     if not script:
         return
     assert barriers_in_light_and_dark(page) == "", page.url
-    for width, height in (SMALL_PHONE, DESK):
-        page.set_viewport_size({"width": width, "height": height})
-        assert fits(page), (page.url, width)
+    for size in (SMALL_PHONE, DESK):
+        resize(page, size)
+        assert fits(page), (page.url, size)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.club import PASSWORD
-from tests.dashboard.browsing import DESK, PHONE, Visit, barriers_in_light_and_dark, fits
+from tests.dashboard.browsing import DESK, PHONE, Visit, barriers_in_light_and_dark, fits, resize
 from tests.dashboard.conftest import NewVisit
 from tests.dashboard.selling import credits, selling, shot
 from tests.dashboard.test_browser_people import filled, heading, mailed
@@ -34,8 +34,8 @@ def service(servers: TestServers, folder: Path) -> Iterator[Service]:
 
 def seen(page: Page, name: str) -> None:
     """A page has no barriers, fits a desk and a phone, and is kept as a picture of both."""
-    for what, (width, height) in {"phone": PHONE, "desk": DESK}.items():
-        page.set_viewport_size({"width": width, "height": height})
+    for what, size in {"phone": PHONE, "desk": DESK}.items():
+        resize(page, size)
         assert fits(page), (name, what)
         shot(page, f"journey-{name}-{what}")
     assert barriers_in_light_and_dark(page) == "", name

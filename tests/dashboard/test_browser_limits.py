@@ -43,7 +43,7 @@ def limited(service: Service) -> str:
 
 
 def limits_page(visit: Visit, account: str) -> Page:
-    visit.open_portal_link(account)
+    visit.enter(account)
     return visit.go(f"/accounts/{account}/limits")
 
 
@@ -75,7 +75,7 @@ def test_each_limit_says_how_much_is_left_and_when_it_resets(visit: Visit, limit
 
 
 def test_the_overview_warns_of_what_is_nearly_used_up(visit: Visit, limited: str) -> None:
-    visit.open_portal_link(limited)
+    visit.enter(limited)
     page = visit.go(f"/accounts/{limited}")
     expect(page.get_by_role("note").filter(has_text="each day")).to_contain_text(
         "Little is left of the limit “All usage, each day”: 20 of"
@@ -107,7 +107,7 @@ def test_an_operator_sets_changes_and_removes_a_limit(new_visit: NewVisit, servi
     account, visit = service.open_account(permanent=100), new_visit()
     plan = {"source": "plan", "limits": [{"limit_id": "plan", "amount": 70}]}
     service.post(f"/v1/accounts/{account}/limits", plan, key="p")
-    visit.sign_in()
+    visit.enter_as_operator()
     page = visit.go(f"/accounts/{account}/limits")
     for name, amount in (("team", "500"), ("daily", "20")):
         page.get_by_role("link", name="Set a limit").click()
@@ -145,7 +145,7 @@ def test_an_operator_sets_changes_and_removes_a_limit(new_visit: NewVisit, servi
 def test_what_no_limit_can_be_is_said_at_its_field(new_visit: NewVisit, service: Service) -> None:
     account, visit = service.open_account(permanent=100), new_visit(PHONE)
     visit.expected.add("422")
-    visit.sign_in()
+    visit.enter_as_operator()
     page = visit.go(f"/accounts/{account}/limit")
     page.get_by_label("Name", exact=True).fill("x")
     page.get_by_role("button", name="Preview").click()

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.api.contract import the_app
-from tests.dashboard.browsing import DESK, PHONE, barriers_in_light_and_dark, fits, launched
+from tests.dashboard.browsing import DESK, PHONE, barriers_at, fits, launched, resize
 
 ROOT = Path(__file__).parents[2]
 FIRST = "docs/index.html"
@@ -170,14 +170,15 @@ def _is_ours(address: str) -> bool:
     return urlsplit(address).scheme in {"file", "data", "blob"}
 
 
-@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-def test_pages_can_be_read_by_everybody(browser: Browser, site: Path, size: tuple[int, int]) -> None:
-    page, complaints = opened(browser, (site / "index.html").as_uri(), size)
+def test_pages_can_be_read_by_everybody(browser: Browser, site: Path) -> None:
+    page, complaints = opened(browser, (site / "index.html").as_uri(), PHONE)
     expect(page).to_have_title("Credit ledger")
     for place in (FIRST, "docs/disputes.html", "docs/reference/streams.html"):
         page.goto((site / place).as_uri())
-        assert fits(page), place
-    assert barriers_in_light_and_dark(page) == ""
+        for size in (DESK, PHONE):
+            resize(page, size)
+            assert fits(page), place
+    assert barriers_at(page, PHONE, DESK) == ""
     page.close()
     assert complaints == []
 
