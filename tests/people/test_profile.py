@@ -156,9 +156,16 @@ async def test_nothing_of_an_erased_person_is_anywhere(town: Town, database: str
         made = await keys.make(holder, Wanted(f"of {NAME}", ["read"]))
         uses.add(made.key.prefix, ("203.0.113.7", b""))
     await uses.write()
+    columns = "team_id, name, slug, made_by, created_at, deleted_at"
+    team = f"INSERT INTO people.teams ({columns}) VALUES (%s, %s, %s, %s, %s, %s)".encode()
+    async with town.ledger.log.connection() as connection:
+        for number, maker, deleted in ((1, ada, town.clock()), (2, ada, town.clock()), (3, eve, None)):
+            named = NAME if maker is ada else "Eves"
+            values = (f"team_{number:020x}", named, f"s-{number}", maker.user.user_id, town.clock(), deleted)
+            await connection.execute(team, values)
     before = traces(database, ADA, NEW, NAME, USED_FROM)
     assert {"people.users", "people.tokens", "people.registrations", "outbox.mails"} <= before
-    assert {"people.api_keys", "people.key_networks", "people.audit"} <= before
+    assert {"people.api_keys", "people.key_networks", "people.audit", "people.teams"} <= before
     await keys.make(Holder(eve.user.user_id, TEAM), Wanted("another", ["read"]))
     everything = await town.people.profiles.everything(ada.user.user_id)
     assert [len(everything[name]) for name in ("keys", "key_networks")] == [2, 2]
@@ -170,6 +177,7 @@ async def test_nothing_of_an_erased_person_is_anywhere(town: Town, database: str
     assert [key.name for key in await keys.listed(TEAM) if key.revoked_at is None] == ["another"]
     assert [key for key in await keys.listed(ada.user.user_id) if key.revoked_at is None] == []
     assert {"people.users", "outbox.mails"} <= traces(database, EVE)
+    assert "people.teams" in traces(database, "Eves")
     with pytest.raises(AccessRefused):
         await person(town, ada)
     with pytest.raises(AccessRefused):

@@ -22,7 +22,7 @@ AT_ONCE = 20
 _FIRST = "Delete it, or make somebody else its owner."
 _OWN = "You own a team. " + _FIRST
 _ROWS = (
-    *("erase_sessions", "erase_tokens", "erase_registrations", "erase_invitations", "erase_attempts"),
+    *("erase_sessions", "erase_tokens", "erase_registrations", "erase_invitations", "erase_teams", "erase_attempts"),
     "erase_user",
 )
 """The statements that delete rows, in the order that their references need. What else there is goes with the user."""

@@ -90,6 +90,12 @@ DELETE FROM people.registrations WHERE email = ANY (%(emails)s);
 -- name: erase_invitations
 DELETE FROM people.invitations WHERE email = ANY (%(emails)s);
 
+-- name: erase_teams
+-- What the deleted teams were called that they made or named. Those of others go on as they are.
+UPDATE people.teams AS t SET name = 'erased', slug = 'erased'
+WHERE t.deleted_at IS NOT NULL AND (t.made_by = %(user_id)s OR t.team_id IN (
+    SELECT a.subject FROM people.audit AS a WHERE a.actor = %(user_id)s AND a.action IN ('team.renamed', 'team.deleted')));
+
 -- name: erase_attempts
 DELETE FROM people.attempts WHERE address = ANY (%(digests)s);
 
