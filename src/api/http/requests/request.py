@@ -122,7 +122,7 @@ def check_query(query: bytes) -> None:
             parameters_limit=MAX_PARAMETERS,
         )
     if len(query) >= SHORTEST_KEY and has_key(unquote_plus(query.decode("latin-1"))):
-        raise invalid("query", "has an API key. Others may have read it in the address: revoke it, and make another")
+        raise invalid("query", "must not have an API key: others may have read it in the address. Revoke it")
 
 
 def is_dry_run(scope: Scope) -> bool:
