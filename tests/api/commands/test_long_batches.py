@@ -73,6 +73,7 @@ class Caller:
 
         A busy machine may be too slow for the patience of a command. The load goes on, so a later attempt finds it.
         """
+        told = set[int]()
         for _ in range(ATTEMPTS):
             status, answer = await self.batch(body)
             assert status == 200
