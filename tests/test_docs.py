@@ -208,8 +208,8 @@ def _printed_key(log: Path, process: "subprocess.Popen[bytes]") -> str:
 def _said(command: str) -> str:
     """What a reader of the page sees; a stream is cut off after a moment."""
     done = subprocess.run(["bash", "-c", _local(command)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or "--max-time" in command, done.stderr
-    assert done.stdout
+    assert done.returncode == 0 or "--max-time" in command, (command, done.returncode, done.stderr)
+    assert done.stdout, command
     return done.stdout
 
 
@@ -351,11 +351,11 @@ def _made(answer: Mapping[str, object]) -> dict[str, object]:
 
 
 def _local(command: str) -> str:
-    return command.replace("curl -s", "curl -s --noproxy '*'")
+    return command.replace("curl -s", "curl -sS --noproxy '*'")
 
 
 def _run(command: str) -> dict[str, object]:
-    retried = command.replace("curl -s", "curl -s --retry 30 --retry-connrefused --retry-delay 1 --noproxy '*'")
+    retried = command.replace("curl -s", "curl -sS --retry 30 --retry-connrefused --retry-delay 1 --noproxy '*'")
     done = subprocess.run(["bash", "-c", retried], cwd=ROOT, capture_output=True, text=True, check=True)
     answer: dict[str, object] = json.loads(done.stdout)
     assert "code" not in answer, answer
