@@ -163,7 +163,7 @@ def _children(pid: int) -> list[int]:
 
 def _is_projector(pid: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
-        return b"api.runtime.processes.projector" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/comm").read_text() == "projector\n"
     return False
 
 

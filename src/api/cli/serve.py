@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from api.runtime.listening.port_claim import claimed_address
+from api.runtime.processes.projector import waiting_projector
 from api.runtime.processes.server import serve as serve_until_stopped
 from api.runtime.settings import Settings
 
@@ -27,6 +28,7 @@ def add_to(app: typer.Typer, load_settings: Callable[..., Settings]) -> None:
         ] = None,
     ) -> None:
         """Serve the HTTP API and the dashboard."""
-        settings = load_settings(host=host, port=port, workers=workers)
-        with claimed_address(settings) as address:
-            serve_until_stopped(settings, address)
+        with waiting_projector() as first:  # before anything is read
+            settings = load_settings(host=host, port=port, workers=workers)
+            with claimed_address(settings) as address:
+                serve_until_stopped(settings, address, first=first)

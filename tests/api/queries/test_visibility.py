@@ -202,7 +202,7 @@ def projector_of(service: ServiceProcess) -> int:
     """The process that moves the projections, a child of one of the threads of the service."""
     for children in Path(f"/proc/{service.process.pid}/task").glob("*/children"):
         for child in children.read_text().split():
-            if b"api.runtime.processes.projector" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if Path(f"/proc/{child}/comm").read_text() == "projector\n":
                 return int(child)
     raise AssertionError("there is no projector")
 

@@ -35,6 +35,7 @@ from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.secret_environment import remove
+from api.runtime.processes.waiting_fork import WaitingFork
 from api.runtime.processes.worker_group import grouping_workers
 from api.runtime.settings import FILE, Settings, variable
 from api.runtime.telemetry.telemetry import why_not
@@ -67,9 +68,11 @@ def _nothing(_: str) -> AbstractContextManager[Sequence[str]]:
     return nullcontext(())
 
 
-def serve(settings: Settings, address: ListenAddress, companion: Companion = _nothing) -> None:
+def serve(
+    settings: Settings, address: ListenAddress, companion: Companion = _nothing, *, first: WaitingFork | None = None
+) -> None:
     """Serve on a claimed address until a signal ends the service. Open requests are answered before it stops, and the
-    embedded database stops last."""
+    embedded database stops last. `first` is the first projector, if it waits already."""
     check_ops_address(settings)
     check_certificate(settings)
     with migrated(settings) as found, sharing_metrics(settings), sharing_rates(settings), grouping_workers(settings):
@@ -97,7 +100,7 @@ def serve(settings: Settings, address: ListenAddress, companion: Companion = _no
         start = os.environ[START] = secrets.token_hex(8)
         with (
             _restarts() as restarts,
-            projecting(restarts),
+            projecting(restarts, first),
             companion(found.service) as links,
             announced(address, start, [here, *links], key),
         ):
