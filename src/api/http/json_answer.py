@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import orjson
@@ -72,7 +73,7 @@ class AnswerRoute(ScopedRoute):
 
     def handler(self) -> Handler:
         """A handler of our own: the framework's takes as long as the query of a balance."""
-        endpoint, arguments = self.endpoint, _Arguments(self.endpoint)
+        endpoint, arguments = self.endpoint, _arguments_of(self.endpoint)
 
         async def answer(request: Request) -> Response:
             response: Response = await endpoint(request, **arguments.of(request))
@@ -96,7 +97,7 @@ class _Arguments:
         for name, hint in hints.items():
             match getattr(hint, "__metadata__", ()):
                 case (Path(), *_):
-                    self._path.append((name, TypeAdapter(hint)))
+                    self._path.append((name, _reader_of(hint)))
                 case (Query(), *_):
                     self._query.append((name, hint.__origin__))
                 case _:
@@ -119,6 +120,18 @@ class _Arguments:
         if errors:
             raise from_pydantic(errors)
         return values
+
+
+@cache
+def _arguments_of(endpoint: Callable[..., Any]) -> _Arguments:
+    """Made once, although a query has two handlers: one behind the framework, one before it."""
+    return _Arguments(endpoint)
+
+
+@cache
+def _reader_of(hint: Any) -> TypeAdapter[str]:
+    """Made once for all routes with such a text in their path."""
+    return TypeAdapter(hint)
 
 
 def _encode(answer: object) -> bytes:
