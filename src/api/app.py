@@ -57,10 +57,10 @@ from api.runtime.people.keys import keys_here
 from api.runtime.people.mail import mailer_of
 from api.runtime.people.parts import people_in
 from api.runtime.processes.background import Work, in_background
+from api.runtime.processes.children.parent_process import signal_at_end_of
 from api.runtime.processes.draining import begin_when_told
 from api.runtime.processes.garbage_collection import tune_collection_of_worker
 from api.runtime.processes.logs import start_logging
-from api.runtime.processes.parent_process import signal_at_end_of
 from api.runtime.processes.rate_sharing import SHARED_RATES
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.scheduling import let_others_finish

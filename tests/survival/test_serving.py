@@ -37,7 +37,7 @@ async def test_nobody_outlives_a_parent_that_is_killed_while_it_starts(server: T
 
 def test_a_process_whose_parent_has_ended_before_it_looks_ends_at_once() -> None:
     code = (
-        "import signal; from api.runtime.processes.parent_process import signal_at_end_of; "
+        "import signal; from api.runtime.processes.children.parent_process import signal_at_end_of; "
         "signal_at_end_of(2**22, signal.SIGKILL); print('lives')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

@@ -12,7 +12,7 @@ from tests.service import PATIENCE, wait_for
 PROGRAM = """
 import os, sys, time
 from pathlib import Path
-from api.runtime.processes.waiting_fork import waiting_fork
+from api.runtime.processes.children.waiting_fork import waiting_fork
 
 def work():
     known = Path("/proc/self/environ").read_bytes()

@@ -19,12 +19,12 @@ import uvloop
 from api.runtime.checkpoints import checkpoint_keys
 from api.runtime.listening.announcement import START
 from api.runtime.metrics.shared_folder import with_shared_metrics
+from api.runtime.processes.children.parent_process import signal_at_end_of
+from api.runtime.processes.children.process_name import name_process
+from api.runtime.processes.children.waiting_fork import WaitingFork, waiting_fork
 from api.runtime.processes.garbage_collection import tune_garbage_collection
 from api.runtime.processes.logs import start_logging
-from api.runtime.processes.parent_process import signal_at_end_of
-from api.runtime.processes.process_name import name_process
 from api.runtime.processes.restarts import Restarts
-from api.runtime.processes.waiting_fork import WaitingFork, waiting_fork
 from api.runtime.settings import FILE, Settings, load_settings, secret_settings, variable
 from api.runtime.telemetry.telemetry import OFF, Telemetry, telemetry_here
 from ledger.commit.notifications import CommitListener

@@ -28,6 +28,7 @@ from api.runtime.listening.listen_address import CannotListen, ListenAddress, bi
 from api.runtime.metrics.shared_folder import sharing_metrics
 from api.runtime.people.mail import where_mail_goes
 from api.runtime.people.sign_in import registration_of, who_signs_in
+from api.runtime.processes.children.waiting_fork import WaitingFork
 from api.runtime.processes.draining import drain_before_stop
 from api.runtime.processes.garbage_collection import import_without_collection
 from api.runtime.processes.logs import for_the_server
@@ -35,7 +36,6 @@ from api.runtime.processes.projector import projecting
 from api.runtime.processes.rate_sharing import sharing_rates
 from api.runtime.processes.restarts import FOLDER, Restarts
 from api.runtime.processes.secret_environment import remove
-from api.runtime.processes.waiting_fork import WaitingFork
 from api.runtime.processes.worker_group import grouping_workers
 from api.runtime.settings import FILE, Settings, variable
 from api.runtime.telemetry.telemetry import why_not

@@ -15,8 +15,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from api.runtime.processes.parent_process import signal_at_end_of
-from api.runtime.processes.process_name import name_process
+from api.runtime.processes.children.parent_process import signal_at_end_of
+from api.runtime.processes.children.process_name import name_process
 from api.runtime.processes.secret_environment import remove
 
 _READ = 65_536
