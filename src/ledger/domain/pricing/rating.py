@@ -15,9 +15,10 @@ from ledger.domain.usage import PRICED_BY, Usage
 
 
 def words_of(usage: Usage) -> str:
-    """What chooses the rate of some usage, such as `provider 'openai', model 'gpt-5', no metric`."""
+    """What chooses the rate of some usage, such as `usage with provider 'openai', model 'gpt-5', no metric`."""
     said = {name: usage.get(name) for name in PRICED_BY}
-    return ", ".join(f"no {name}" if value is None else f"{name} {shown(str(value))!r}" for name, value in said.items())
+    words = [f"no {name}" if value is None else f"{name} {shown(str(value))!r}" for name, value in said.items()]
+    return f"usage with {', '.join(words)}"
 
 
 def price(book: PriceBook | None, usage: Usage) -> Priced:
