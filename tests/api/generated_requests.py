@@ -54,7 +54,7 @@ BEYOND_A_SCHEMA = (
 """Rules that an OpenAPI document cannot express."""
 
 
-MOST_EDGES = times(40, 100_000)
+MOST_EDGES = times(25, 100_000)
 """Of each operation, other ones in every run."""
 
 

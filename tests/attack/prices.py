@@ -103,8 +103,8 @@ def _ask(name: str, method: str, path: str, headers: str = "", body: str = "") -
 
 def priced(asked: Asked, ask: Ask, effort: Effort) -> Price:
     """Ask for some seconds, and count."""
-    _answers(asked, ask, effort._replace(seconds=0))  # what is made once is made
-    before, memory = asked.spent(), asked.memory()
+    _, _, memory = _answers(asked, ask, effort._replace(seconds=0))  # what is made once is made
+    before = asked.spent()
     count, status, highest = _answers(asked, ask, effort)
     after = asked.spent()
     requests = MB // len(ask.request)
