@@ -47,7 +47,10 @@ def add_docs_page(app: FastAPI, *, https: bool) -> None:
             swagger_js_url=f"{root}{FILES}/swagger-ui-bundle.js",
             swagger_css_url=f"{root}{FILES}/swagger-ui.css",
             swagger_favicon_url=f"{root}{FILES}/favicon.png",
-            swagger_ui_parameters={"validatorUrl": None},  # it would ask a third party, with our address
+            swagger_ui_parameters={
+                "validatorUrl": None,  # it would ask a third party, with our address
+                "defaultModelsExpandDepth": 0,  # the hundreds of types are half of the page: they open at a click
+            },
         )
         return bytes(html.body).decode()
 
