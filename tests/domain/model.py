@@ -276,7 +276,7 @@ class Model:
                 return
             for hold in self.holds.values():
                 if not hold.ended and hold.expires_at == moment:
-                    self._expire_hold(hold, moment)
+                    self._expire_hold(hold, moment, to)
             for grant in self.grants.values():
                 if grant.free and grant.expires_at == moment:
                     self._next_version()
@@ -290,11 +290,11 @@ class Model:
                     grant.free, grant.coming = grant.coming, 0
                     self._hold_what_started(grant)
 
-    def _expire_hold(self, hold: Hold, moment: datetime) -> None:
+    def _expire_hold(self, hold: Hold, moment: datetime, to: datetime) -> None:
         self._next_version()
         given = self._give_back(hold.parts, moment)
         hold.parts, hold.ended = [], "expired"
-        counts = self.counting.give_back([hold.counted], moment)
+        counts = self.counting.give_back([hold.counted], to)
         self.passed.append(("hold expired", hold.hold_id, moment, given, counts))
 
     # Credits in ---------------------------------------------------------------------------------------------------

@@ -655,20 +655,21 @@ def test_a_capture_that_breaks_a_rule_of_holds() -> None:
     assert ended in told_of(journal, replace(rest, final=False)).violations
 
 
-def test_an_expiry_counts_in_the_windows_of_its_own_moment() -> None:
+def test_an_expiry_tells_the_counts_of_windows_that_are_open_when_it_is_recorded() -> None:
     limits = NewLimit("hour", 100, period=TimedPeriod(3600)), NewLimit("all", 100)
     journal = opened(SetLimits(ACCOUNT_ID, "plan", limits), PlaceHold(ACCOUNT_ID, 5, timedelta(minutes=1)))
-    for wait, may_be_left_out in ((5 * MINUTE, False), (timedelta(hours=2), True)):
+    for wait, counted in ((5 * MINUTE, ["hour", "all"]), (timedelta(hours=2), ["all"])):  # it takes effect in both
         journal.now = DAY_ZERO + wait
         right = next_event(journal, SWEEP)
-        hour, all_ = right.counts
-        assert [(one.limit_id, one.used) for one in named(right.counts)] == [("hour", 0), ("all", 0)]
+        assert [(one.limit_id, one.used) for one in named(right.counts)] == [(name, 0) for name in counted]
         told = told_of(journal, right)
         assert told.sound
-        assert [(count.before, count.after) for count in told.details.counts] == [(5, 0), (5, 0)]
-        assert told_of(journal, replace(right, counts=(all_,))).sound is may_be_left_out  # ADR 112
-        assert not told_of(journal, replace(right, counts=(hour,))).sound
-        assert not told_of(journal, replace(right, counts=(("hour", None, 1, *hour[3:]), all_))).sound
+        assert [(count.limit_id, count.before, count.after) for count in told.details.counts] == [
+            (name, 5, 0) for name in counted
+        ]
+        first, *rest = right.counts
+        assert not told_of(journal, replace(right, counts=tuple(rest) or None)).sound
+        assert not told_of(journal, replace(right, counts=((*first[:2], 1, *first[3:]), *rest))).sound
 
 
 def test_what_no_stream_may_have() -> None:

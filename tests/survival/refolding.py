@@ -385,8 +385,7 @@ class Book:
             self._complain(row, f"lapses early: {data['hold_id']} ends at {hold.expires_at}")
         self._hold_back(hold.parts, -1)
         self._give_back(row, hold.parts, at)
-        counts = row.data.get("counts", [])
-        self.counters.take(self.counters.give_back([hold.left], at), counts)
+        self._count(row, {}, 0, 0, [hold.left])
         self._end(data["hold_id"])
 
     def _reverse(self, row: Row, data: Data) -> None:

@@ -43,12 +43,7 @@ def explain_counts(before: Account, event: Event) -> tuple[ExplainedCount, ...]:
         return tuple(_explained(limits.get(one.limit_id), 0, one) for one in named(event.counts))
     if not isinstance(event, CountingEvent):
         return ()
-    return tuple(_explained(*_before(before.limits, one, _moment(event)), one) for one in named(event.counts))
-
-
-def _moment(event: CountingEvent) -> datetime:
-    """The moment of which the windows count: an expiry takes effect before it is recorded."""
-    return event.effective_at if isinstance(event, HoldExpired) else event.recorded_at
+    return tuple(_explained(*_before(before.limits, one, event.recorded_at), one) for one in named(event.counts))
 
 
 def _before(limits: Limits | None, count: Count, at: datetime) -> tuple[Limit | None, int]:
@@ -104,8 +99,6 @@ def _differences(expected: Sequence[Applied], counts: Counts, at: datetime) -> I
         yield "the event moves one counter twice"
     for one in expected:
         count = moved.pop((one.limit.limit_id, one.value), None)
-        if count is None and one.until is not None and one.until <= at:
-            continue  # its window ended between an expiry and its record: such counts were left out before ADR 112
         if count is None:
             yield f"limit {one.limit.limit_id} counts this, but the event does not say so"
             continue
@@ -178,7 +171,7 @@ def _wrong_limits(before: Account, event: LimitsSet) -> Iterator[str]:
 
 
 def _expected(before: Account, limits: Limits, event: CountingEvent, related: RelatedEvents) -> list[Applied]:
-    at = _moment(event)
+    at = event.recorded_at
     match event:
         case CreditsDeducted() | CreditsHeld():
             return applied_to(limits, event.usage, event.amount, _quantity(event.usage), at)[0]

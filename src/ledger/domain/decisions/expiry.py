@@ -94,6 +94,5 @@ def _expire_hold(account: Account, hold: Hold, at: datetime) -> HoldExpired:
         permanent=-lost(returns, "permanent"),
         held=-hold.amount,
     )
-    left = CountedPart(hold.version, hold.counts, hold.amount, hold.quantity)
-    counts = count_back(account.limits, (left,), hold.expires_at)
+    counts = count_back(account.limits, (CountedPart(hold.version, hold.counts, hold.amount, hold.quantity),), at)
     return HoldExpired(at, balance, hold.hold_id, hold.expires_at, returns, counts)
