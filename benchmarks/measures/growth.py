@@ -117,7 +117,7 @@ def _mostly_elsewhere(bench: Bench, log: _Log) -> None:
     for number in range(pace.rounds):
         say(f"growth, round {number + 1} of {pace.rounds}: {accounts:,} accounts, {cached:,} in memory")
         with running(stand, OURS[0], settings) as service:
-            fill_cache(stand, service, pace.warm_up)
+            fill_cache(stand, service, pace.warm_up, enough=min(ACCOUNTS, cached))
             few.append(http_load(stand, service, connections=CONNECTIONS, seconds=pace.seconds))
             fill_cache(stand, service, pace.warm_up, accounts, cached)
             many.append(http_load(stand, service, connections=CONNECTIONS, seconds=pace.seconds, accounts=accounts))
