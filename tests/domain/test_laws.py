@@ -320,12 +320,20 @@ def _differ_by_notice_alone(some: Sequence[Event], others: Sequence[Event]) -> N
     """Fail if two histories differ by more than when expiries and starts were recorded, and the counts of windows that
     were open at one of these moments and had ended at the other: they count nothing any more."""
     latest = [max(one.recorded_at, other.recorded_at) for one, other in zip(some, others, strict=True)]
-    assert [*map(_as_if_recorded, some, latest)] == [*map(_as_if_recorded, others, latest)]
+    assert _as_if_recorded(some, latest) == _as_if_recorded(others, latest)
 
 
-def _as_if_recorded(event: Event, at: datetime) -> Event:
-    if not isinstance(event, HoldExpired | CreditsExpired | GrantStarted):
-        return event
+def _as_if_recorded(events: Sequence[Event], moments: Sequence[datetime]) -> list[Event]:
+    """The events, those that time brought recorded at other moments, and with them what disputes hold of a start."""
+    found, noticed = list[Event](), False
+    for event, at in zip(events, moments, strict=True):
+        of_dispute = noticed and isinstance(event, DisputeRecorded)
+        noticed = of_dispute or isinstance(event, HoldExpired | CreditsExpired | GrantStarted)
+        found.append(_recorded_at(event, at) if noticed else event)
+    return found
+
+
+def _recorded_at(event: Event, at: datetime) -> Event:
     event = replace(event, recorded_at=at)
     if isinstance(event, HoldExpired):
         open_ = tuple(count for count in event.counts or () if (until := Count(*count).until) is None or at < until)
